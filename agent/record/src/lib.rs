@@ -1,0 +1,28 @@
+//! The vocabulary of Netwright and the format of its observation files.
+//!
+//! Everything that crosses from one part to another is one of these types: what an agent saw
+//! ([`flow::Flow`]), who the two ends were ([`edge::Edge`]), what the cluster consisted of
+//! ([`inventory`]) and what was watched or lost ([`coverage::Coverage`]). The file format
+//! (`netwright.observation/v1`, see [`file`]) is one JSON object a line, zstd-compressed, so that
+//! `zstdcat observation | jq` reads it.
+//!
+//! The crate does no I/O beyond `Read` and `Write` (and the beside-then-rename of [`file::write_atomically`])
+//! and knows neither Kubernetes clients nor kernels, so it builds wherever Rust does.
+
+pub mod activity;
+pub mod coverage;
+pub mod edge;
+pub mod file;
+pub mod flow;
+pub mod inventory;
+pub mod observation;
+
+pub use activity::{Activity, Hours};
+pub use coverage::{Coverage, Ended, Losses};
+pub use edge::{Edge, Endpoint, ServiceRef, Unresolved};
+pub use file::{Header, ReadError, Record, Warning, Window};
+pub use flow::{Direction, Flow, Local, Protocol};
+pub use observation::Observation;
+
+/// An instant, written as RFC 3339 in UTC.
+pub type Time = jiff::Timestamp;
