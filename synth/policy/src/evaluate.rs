@@ -1,0 +1,186 @@
+//! The semantics of NetworkPolicy: who may connect to whom. For [`PolicySet::verdict`], which every proof rests on.
+//!
+//! Sentences in quotation marks are those of the API's type comments (`k8s.io/api/networking/v1/types.go`).
+
+use crate::cluster::{Cluster, Party, Pod};
+use crate::model::{Direction, IpBlock, NetworkPolicy, Peer, PortRange, Ports, Rule};
+use crate::set::PolicySet;
+use crate::verdict::{Decision, Exemption, Verdict};
+use crate::{Protocol, Selector};
+use std::net::IpAddr;
+
+pub(crate) fn verdict(
+    set: &PolicySet,
+    cluster: &Cluster,
+    from: &Party,
+    to: &Party,
+    protocol: Protocol,
+    port: u16,
+) -> Verdict {
+    let target = Target { protocol, port, pod: pod(to) };
+    Verdict {
+        egress: end(set, cluster, Direction::Egress, from, to, &target),
+        ingress: end(set, cluster, Direction::Ingress, to, from, &target),
+    }
+}
+
+/// What is connected to: the port, and the pod it is on, which gives names of ports their numbers.
+struct Target<'a> {
+    protocol: Protocol,
+    port: u16,
+    pod: Option<&'a Pod>,
+}
+
+/// The other end as one connection shows it: a pod with all its addresses, or a single address, or (a node of which
+/// no address is known) neither.
+#[derive(Clone, Copy)]
+enum Seen<'a> {
+    Pod(&'a Pod),
+    Address(IpAddr),
+    Unknown,
+}
+
+fn pod<'a>(party: &Party<'a>) -> Option<&'a Pod> {
+    match party {
+        Party::Pod(pod) => Some(pod),
+        Party::Node { .. } | Party::Address(_) => None,
+    }
+}
+
+/// What one end says. `this` is the end whose policies count, `other` is the peer.
+fn end(
+    set: &PolicySet,
+    cluster: &Cluster,
+    direction: Direction,
+    this: &Party,
+    other: &Party,
+    target: &Target,
+) -> Decision {
+    let Party::Pod(this) = this else { return Decision::NotIsolated };
+    let isolated_by = set.isolating(this, direction);
+    let asked = Asked { set, cluster, direction, this, isolated_by: &isolated_by, target };
+    let address = |address: &IpAddr| asked.decide(Seen::Address(address.to_canonical()));
+    match other {
+        Party::Pod(pod) => asked.decide(Seen::Pod(pod)),
+        Party::Address(one) => address(one),
+        Party::Node { addresses: [] } => asked.decide(Seen::Unknown),
+        Party::Node { addresses: [first, rest @ ..] } => rest.iter().map(address).fold(address(first), stricter),
+    }
+}
+
+/// The first of two decisions, unless the second lets less pass.
+fn stricter(first: Decision, second: Decision) -> Decision {
+    let rank = |decision: &Decision| match decision {
+        Decision::Denied { .. } => 2,
+        Decision::Allowed { .. } => 1,
+        Decision::NotIsolated | Decision::Exempt(_) => 0,
+    };
+    if rank(&second) > rank(&first) { second } else { first }
+}
+
+/// The question at one end, all but who is seen at the other.
+struct Asked<'a> {
+    set: &'a PolicySet,
+    cluster: &'a Cluster,
+    direction: Direction,
+    this: &'a Pod,
+    isolated_by: &'a [usize],
+    target: &'a Target<'a>,
+}
+
+impl Asked<'_> {
+    fn decide(&self, seen: Seen) -> Decision {
+        if let Some(exemption) = self.exemption(seen) {
+            return Decision::Exempt(exemption);
+        }
+        if self.isolated_by.is_empty() {
+            return Decision::NotIsolated;
+        }
+        self.first_admitting(seen).unwrap_or_else(|| Decision::Denied { isolated_by: self.isolated_by.to_vec() })
+    }
+
+    /// "the traffic source is the pod's local node"; and what a pod sends to itself never leaves it.
+    fn exemption(&self, seen: Seen) -> Option<Exemption> {
+        let this = self.this;
+        let same_pod = match seen {
+            Seen::Pod(other) => (&other.namespace, &other.name) == (&this.namespace, &this.name),
+            Seen::Address(address) => holds(&this.addresses, address),
+            Seen::Unknown => false,
+        };
+        if same_pod {
+            return Some(Exemption::SamePod);
+        }
+        match (self.direction, seen) {
+            (Direction::Ingress, Seen::Address(address)) if holds(&this.node_addresses, address) => {
+                Some(Exemption::OwnNode)
+            }
+            _ => None,
+        }
+    }
+
+    /// "the traffic matches at least one ingress rule across all of the NetworkPolicy objects"
+    fn first_admitting(&self, seen: Seen) -> Option<Decision> {
+        self.isolated_by.iter().find_map(|&index| {
+            let policy = self.set.policies().get(index)?;
+            let rule = policy.rules(self.direction)?.iter().position(|rule| self.admits(policy, rule, seen))?;
+            Some(Decision::Allowed { policy: index, rule })
+        })
+    }
+
+    /// "The traffic must match both ports and from."
+    fn admits(&self, policy: &NetworkPolicy, rule: &Rule, seen: Seen) -> bool {
+        let port = rule.ports.as_ref().is_none_or(|ports| ports.iter().any(|range| self.target.is_in(range)));
+        port && rule.peers.as_ref().is_none_or(|peers| peers.iter().any(|peer| self.is_peer(policy, peer, seen)))
+    }
+
+    fn is_peer(&self, policy: &NetworkPolicy, peer: &Peer, seen: Seen) -> bool {
+        match (peer, seen) {
+            (Peer::Pods { namespaces, pods }, Seen::Pod(pod)) => {
+                self.is_namespace(policy, namespaces.as_ref(), &pod.namespace)
+                    && pods.as_ref().is_none_or(|selector| selector.matches(|key| pod.label(key)))
+            }
+            (Peer::IpBlock(block), Seen::Pod(pod)) => {
+                pod.addresses.iter().any(|address| contains(block, address.to_canonical()))
+            }
+            (Peer::IpBlock(block), Seen::Address(address)) => contains(block, address),
+            (Peer::Pods { .. }, Seen::Address(_)) | (_, Seen::Unknown) => false,
+        }
+    }
+
+    /// "Otherwise it selects the pods matching podSelector in the policy's own namespace."
+    fn is_namespace(&self, policy: &NetworkPolicy, selector: Option<&Selector>, namespace: &str) -> bool {
+        match selector {
+            Some(selector) => selector.matches(|key| self.cluster.namespace_label(namespace, key)),
+            None => policy.namespace == namespace,
+        }
+    }
+}
+
+impl Target<'_> {
+    /// "only traffic on the specified protocol AND port will be matched"; a name is that of a port of the destination.
+    fn is_in(&self, range: &PortRange) -> bool {
+        let number = || match &range.ports {
+            Ports::All => true,
+            Ports::Numbers { first, last } => (*first..=*last).contains(&self.port),
+            Ports::Name(name) => self.is_named(name),
+        };
+        range.protocol == self.protocol && number()
+    }
+
+    fn is_named(&self, name: &str) -> bool {
+        self.pod.is_some_and(|pod| {
+            pod.ports
+                .iter()
+                .any(|named| named.name == name && named.protocol == self.protocol && named.port == self.port)
+        })
+    }
+}
+
+fn contains(block: &IpBlock, address: IpAddr) -> bool {
+    block.cidr.contains(&address) && !block.except.iter().any(|except| except.contains(&address))
+}
+
+/// Whether the canonical `address` is one of `addresses`, which may hold IPv4 in its IPv6-mapped form.
+fn holds(addresses: &[IpAddr], address: IpAddr) -> bool {
+    addresses.iter().any(|held| held.to_canonical() == address)
+}

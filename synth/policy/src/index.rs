@@ -1,0 +1,88 @@
+//! Which policies may select a pod, found without looking at all of them. For the evaluator, which asks by one pod's
+//! namespace and labels, hundreds of thousands of times.
+
+use crate::Labels;
+use crate::model::NetworkPolicy;
+use crate::selector::{Operator, Requirement};
+use std::collections::BTreeMap;
+
+/// Label key, then label value, to something.
+type ByLabel<T> = BTreeMap<String, BTreeMap<String, T>>;
+
+/// The policies of each namespace.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Index {
+    namespaces: BTreeMap<String, Namespace>,
+}
+
+/// The policies of one namespace, each filed under the rarest label it requires, or as unfiled.
+#[derive(Debug, Clone, Default)]
+struct Namespace {
+    by_label: ByLabel<Vec<usize>>,
+    /// Those that require no label to have one of some values: default-deny, `NotIn`, `Exists`.
+    unfiled: Vec<usize>,
+}
+
+impl Index {
+    pub(crate) fn new(policies: &[NetworkPolicy]) -> Self {
+        let mut members = BTreeMap::<&str, Vec<(usize, &NetworkPolicy)>>::new();
+        for (index, policy) in policies.iter().enumerate() {
+            members.entry(&policy.namespace).or_default().push((index, policy));
+        }
+        let namespaces = members.iter().map(|(name, members)| ((*name).to_owned(), Namespace::new(members))).collect();
+        Self { namespaces }
+    }
+
+    /// The policies that may select a pod with these labels, in ascending order, none twice. All that do are among them.
+    pub(crate) fn candidates(&self, namespace: &str, labels: &Labels) -> Vec<usize> {
+        let Some(namespace) = self.namespaces.get(namespace) else { return Vec::new() };
+        let mut found = namespace.unfiled.clone();
+        for (key, value) in labels {
+            found.extend(namespace.by_label.get(key).and_then(|values| values.get(value)).into_iter().flatten());
+        }
+        found.sort_unstable();
+        found
+    }
+}
+
+impl Namespace {
+    fn new(members: &[(usize, &NetworkPolicy)]) -> Self {
+        let mut frequency = ByLabel::<usize>::new();
+        for (key, value) in members.iter().flat_map(|(_, policy)| required(policy)).flat_map(pairs) {
+            *frequency.entry(key.to_owned()).or_default().entry(value.to_owned()).or_default() += 1;
+        }
+        let mut namespace = Self::default();
+        for (index, policy) in members {
+            match required(policy).min_by_key(|requirement| commonness(*requirement, &frequency)) {
+                Some(requirement) => namespace.file(*index, requirement),
+                None => namespace.unfiled.push(*index),
+            }
+        }
+        namespace
+    }
+
+    fn file(&mut self, index: usize, requirement: &Requirement) {
+        for (key, value) in pairs(requirement) {
+            self.by_label.entry(key.to_owned()).or_default().entry(value.to_owned()).or_default().push(index);
+        }
+    }
+}
+
+/// The requirements under which a policy can be filed. A pod has one value for a key, so it meets the policy once.
+fn required(policy: &NetworkPolicy) -> impl Iterator<Item = &Requirement> {
+    policy.pod_selector.requirements.iter().filter(|requirement| matches!(requirement.operator, Operator::In(_)))
+}
+
+fn pairs(requirement: &Requirement) -> impl Iterator<Item = (&str, &str)> {
+    let values = match &requirement.operator {
+        Operator::In(values) => Some(values),
+        _ => None,
+    };
+    values.into_iter().flatten().map(|value| (requirement.key.as_str(), value.as_str()))
+}
+
+/// How many policies stand under the labels of a requirement: the fewer, the less a pod's candidates.
+fn commonness(requirement: &Requirement, frequency: &ByLabel<usize>) -> usize {
+    let count = |(key, value)| frequency.get(key).and_then(|values: &BTreeMap<String, usize>| values.get(value));
+    pairs(requirement).filter_map(count).sum()
+}

@@ -1,0 +1,82 @@
+//! A set of policies and the questions it answers. The entry to this crate.
+
+use crate::error::{ParseError, ParseWarning};
+use crate::index::Index;
+use crate::model::{Direction, NetworkPolicy};
+use crate::verdict::Verdict;
+use crate::{Cluster, LoadError, Party, Pod, Protocol, evaluate, load, parse};
+use std::path::Path;
+
+/// A text with manifests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// What messages call it: the file name.
+    pub name: String,
+    /// YAML with any number of documents, or JSON.
+    pub text: String,
+}
+
+/// What reading gave.
+#[derive(Debug, Clone)]
+pub struct Parsed {
+    /// The policies, in the order of the sources and of the documents in them.
+    pub policies: PolicySet,
+    /// What is probably a mistake.
+    pub warnings: Vec<ParseWarning>,
+    /// How many objects of other kinds were passed over. Empty documents do not count.
+    pub skipped: usize,
+}
+
+/// NetworkPolicies that are in force together.
+#[derive(Debug, Clone, Default)]
+pub struct PolicySet {
+    policies: Vec<NetworkPolicy>,
+    index: Index,
+}
+
+impl PolicySet {
+    /// Reads manifests: any number of YAML documents, JSON, `kind: List`. Objects of other kinds are skipped and counted.
+    ///
+    /// # Errors
+    ///
+    /// Everything the API server would reject, all of it at once, in the order of the sources; and two policies of
+    /// the same namespace and name.
+    pub fn parse(sources: &[Source]) -> Result<Parsed, Vec<ParseError>> {
+        parse::parse(sources)
+    }
+
+    /// Reads the manifests of a file, or of all `*.yaml`, `*.yml` and `*.json` files in a directory and below, in
+    /// the order of their paths. Entries whose name begins with a dot are left out.
+    ///
+    /// # Errors
+    ///
+    /// If something cannot be read, the directory holds no such file, or [`PolicySet::parse`] fails.
+    pub fn load(path: &Path) -> Result<Parsed, LoadError> {
+        let errors = |errors| LoadError::Invalid { path: path.to_owned(), errors };
+        Self::parse(&load::sources(path)?).map_err(errors)
+    }
+
+    pub(crate) fn new(policies: Vec<NetworkPolicy>) -> Self {
+        let index = Index::new(&policies);
+        Self { policies, index }
+    }
+
+    /// The policies. Decisions name them by their place here.
+    pub fn policies(&self) -> &[NetworkPolicy] {
+        &self.policies
+    }
+
+    /// Whether `from` may open a connection to `to` (or send the first datagram), and why.
+    ///
+    /// `port` is the one the destination listens on, after any translation by a Service. Replies need no asking.
+    pub fn verdict(&self, cluster: &Cluster, from: &Party, to: &Party, protocol: Protocol, port: u16) -> Verdict {
+        evaluate::verdict(self, cluster, from, to, protocol, port)
+    }
+
+    /// The policies that isolate a pod in a direction, in ascending order; none means that it is open.
+    pub fn isolating(&self, pod: &Pod, direction: Direction) -> Vec<usize> {
+        let mut found = self.index.candidates(&pod.namespace, &pod.labels);
+        found.retain(|&index| self.policies.get(index).is_some_and(|policy| policy.isolates(pod, direction)));
+        found
+    }
+}
