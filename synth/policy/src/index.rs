@@ -53,7 +53,7 @@ impl Namespace {
         }
         let mut namespace = Self::default();
         for (index, policy) in members {
-            match required(policy).min_by_key(|requirement| commonness(*requirement, &frequency)) {
+            match required(policy).min_by_key(|requirement| commonness(requirement, &frequency)) {
                 Some(requirement) => namespace.file(*index, requirement),
                 None => namespace.unfiled.push(*index),
             }

@@ -1,0 +1,150 @@
+//! A text cut into the documents it holds. For the parser; it decides what is YAML and what is JSON.
+
+use serde::de::Error as _;
+use serde_yaml::Value;
+
+/// One document that is not empty.
+pub(crate) struct Document {
+    /// The line of its first content, counted from 1.
+    pub(crate) line: usize,
+    /// What it holds, or why that cannot be told.
+    pub(crate) content: Result<Value, String>,
+}
+
+/// All documents that are not empty. A broken one does not hide those after it.
+pub(crate) fn documents(text: &str) -> Vec<Document> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    json(text).unwrap_or_else(|| chunks(text).iter().filter_map(Chunk::read).collect())
+}
+
+/// JSON objects one after the other, or `None` where the text is not that. YAML admits no tabs, JSON does, so JSON
+/// needs its own reader.
+fn json(text: &str) -> Option<Vec<Document>> {
+    if !text.trim_start().starts_with('{') {
+        return None;
+    }
+    let mut found = Vec::new();
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+    let (mut line, mut counted) = (1, 0);
+    loop {
+        let rest = text.get(values.byte_offset()..)?;
+        let start = text.len() - rest.trim_start().len();
+        line += newlines(text.get(counted..start)?);
+        counted = start;
+        match values.next() {
+            None => return Some(found),
+            Some(value) => found.push(Document { line, content: Ok(value.ok()?) }),
+        }
+    }
+}
+
+fn newlines(text: &str) -> usize {
+    text.bytes().filter(|byte| *byte == b'\n').count()
+}
+
+/// The lines of one YAML document.
+struct Chunk<'a> {
+    text: &'a str,
+    /// The line of the file on which `text` begins, counted from 1.
+    first_line: usize,
+}
+
+/// Cuts at `---` and `...` in the first column, which YAML has nowhere but between documents. Directives (`%YAML`)
+/// stay with the document they introduce.
+fn chunks(text: &str) -> Vec<Chunk<'_>> {
+    let mut found = Vec::new();
+    let (mut start, mut first_line, mut offset) = (0, 1, 0);
+    let mut prologue = Prologue::Plain;
+    for (index, line) in text.split_inclusive('\n').enumerate() {
+        let cut = if is_marker(line, "...") {
+            Some((offset + line.len(), index + 2))
+        } else if is_marker(line, "---") && prologue != Prologue::Directive {
+            Some((offset, index + 1))
+        } else {
+            None
+        };
+        if let Some((next, next_line)) = cut {
+            found.extend(text.get(start..offset).map(|text| Chunk { text, first_line }));
+            (start, first_line) = (next, next_line);
+        }
+        prologue = prologue.after(line);
+        offset += line.len();
+    }
+    found.extend(text.get(start..).map(|text| Chunk { text, first_line }));
+    found
+}
+
+/// What may stand before the `---` that begins a document.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Prologue {
+    /// Nothing but white space and comments so far.
+    Plain,
+    /// A directive too: it needs a `---` after it.
+    Directive,
+    /// The document itself has begun.
+    Over,
+}
+
+impl Prologue {
+    fn after(self, line: &str) -> Self {
+        match self {
+            _ if is_marker(line, "...") => Self::Plain,
+            Self::Over => Self::Over,
+            Self::Plain | Self::Directive if line.starts_with('%') => Self::Directive,
+            kept if is_blank(line) => kept,
+            _ => Self::Over,
+        }
+    }
+}
+
+fn is_marker(line: &str, marker: &str) -> bool {
+    line.strip_prefix(marker).is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']))
+}
+
+/// Nothing but white space or a comment.
+fn is_blank(line: &str) -> bool {
+    let line = line.trim_start();
+    line.is_empty() || line.starts_with('#')
+}
+
+fn is_content(line: &str) -> bool {
+    let line = if is_marker(line, "---") { line.get(3..).unwrap_or("") } else { line };
+    !is_blank(line)
+}
+
+impl Chunk<'_> {
+    fn read(&self) -> Option<Document> {
+        let line = self.first_line + self.text.lines().position(is_content)?;
+        match self.value() {
+            Ok(Value::Null) => None,
+            Ok(value) => Some(Document { line, content: Ok(value) }),
+            Err(error) => {
+                Some(Document { line, content: Err(with_lines_of_file(&error.to_string(), self.first_line - 1)) })
+            }
+        }
+    }
+
+    fn value(&self) -> Result<Value, serde_yaml::Error> {
+        let mut value = serde_yaml::from_str::<Value>(self.text)?;
+        value.apply_merge().map_err(serde_yaml::Error::custom)?;
+        Ok(value)
+    }
+}
+
+/// The reader counts lines from the start of the document; people look for them in the file.
+fn with_lines_of_file(message: &str, before: usize) -> String {
+    const AT: &str = "at line ";
+    let mut parts = message.split(AT);
+    let mut shifted = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let digits = part.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, rest) = part.split_at(digits);
+        shifted.push_str(AT);
+        match number.parse::<usize>() {
+            Ok(line) => shifted.push_str(&line.saturating_add(before).to_string()),
+            Err(_) => shifted.push_str(number),
+        }
+        shifted.push_str(rest);
+    }
+    shifted
+}

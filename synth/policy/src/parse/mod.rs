@@ -1,0 +1,136 @@
+//! From text to policies. For [`PolicySet::parse`](crate::PolicySet::parse).
+//!
+//! [`documents`] cuts a text into documents, [`Reading::object`] sorts them by kind, [`policy`] reads those that count.
+//! Whatever is wrong goes to the [`Report`] and reading goes on, so that an author sees all of it at once; what is
+//! read from a broken manifest is never handed out.
+
+mod address;
+mod documents;
+mod names;
+mod path;
+mod policy;
+mod ports;
+mod report;
+mod selector;
+
+use crate::error::{ParseError, Problem, Remark};
+use crate::model::{NetworkPolicy, Origin};
+use crate::set::{Parsed, PolicySet, Source};
+use path::Path;
+use report::{Report, present};
+use serde_yaml::{Mapping, Value};
+use std::collections::BTreeMap;
+
+const API_VERSION: &str = "networking.k8s.io/v1";
+const KIND: &str = "NetworkPolicy";
+const LIST_KIND: &str = "NetworkPolicyList";
+
+pub(crate) fn parse(sources: &[Source]) -> Result<Parsed, Vec<ParseError>> {
+    let mut reading = Reading::default();
+    for source in sources {
+        for (index, document) in documents::documents(&source.text).into_iter().enumerate() {
+            let origin =
+                Origin { file: source.name.clone(), document: index + 1, line: document.line, item: String::new() };
+            reading.report.origin = origin;
+            match document.content {
+                Ok(value) => reading.object(&Path::Document, &value, None),
+                Err(message) => reading.report.error(&Path::Document, Problem::Syntax { message }),
+            }
+        }
+    }
+    let Reading { report, policies, skipped, .. } = reading;
+    if !report.errors.is_empty() {
+        return Err(report.errors);
+    }
+    Ok(Parsed { policies: PolicySet::new(policies), warnings: report.warnings, skipped })
+}
+
+/// What was read so far.
+#[derive(Default)]
+struct Reading {
+    report: Report,
+    policies: Vec<NetworkPolicy>,
+    /// Namespace and name to where it was first read.
+    named: BTreeMap<(String, String), Origin>,
+    skipped: usize,
+}
+
+impl Reading {
+    /// Reads one object, or each object of a list. `list` is the kind of the list it stands in, where that says
+    /// of what kind its items are.
+    fn object(&mut self, at: &Path, value: &Value, list: Option<&str>) {
+        let Some(object) = self.report.mapping(at, value) else { return };
+        let kind = match present(object, "kind") {
+            Some(kind) => self.report.text(&at.field("kind"), kind),
+            None if list == Some(LIST_KIND) => Some(KIND),
+            None => return self.without_kind(at, object),
+        };
+        match kind {
+            Some(KIND) => self.policy(at, object, list),
+            Some(kind @ ("List" | LIST_KIND)) => self.list(at, object, kind),
+            Some(kind) if kind.eq_ignore_ascii_case(KIND) => {
+                self.report.error(&at.field("kind"), Problem::Kind { value: kind.to_owned() });
+            }
+            Some(_) => self.skipped += 1,
+            None => {}
+        }
+    }
+
+    fn list(&mut self, at: &Path, object: &Mapping, kind: &str) {
+        if kind == LIST_KIND && !self.is_networking_v1(at, object, None) {
+            return;
+        }
+        let items = at.field("items");
+        for (index, item) in self.report.list(&items, present(object, "items")).iter().enumerate() {
+            self.object(&items.item(index), item, Some(kind));
+        }
+    }
+
+    fn policy(&mut self, at: &Path, object: &Mapping, list: Option<&str>) {
+        if !self.is_networking_v1(at, object, list) {
+            return;
+        }
+        self.report.origin.item = at.to_string();
+        let policy = policy::read(&mut self.report, at, object);
+        self.report.origin.item.clear();
+        let Some(policy) = policy else { return };
+        let name = (policy.namespace.clone(), policy.name.clone());
+        if let Some(first) = self.named.get(&name) {
+            let problem = Problem::Duplicate { namespace: name.0, name: name.1, first: first.clone() };
+            return self.report.error(&at.field("metadata").field("name"), problem);
+        }
+        self.named.insert(name, policy.origin.clone());
+        self.policies.push(policy);
+    }
+
+    /// Another API's NetworkPolicy is enforced too, so to skip it would make every verdict doubtful.
+    fn is_networking_v1(&mut self, at: &Path, object: &Mapping, list: Option<&str>) -> bool {
+        let at = at.field("apiVersion");
+        let problem = match present(object, "apiVersion") {
+            Some(version) => match self.report.text(&at, version) {
+                Some(API_VERSION) => return true,
+                Some(other) => Problem::ApiVersion { value: other.to_owned() },
+                None => return false,
+            },
+            None if list == Some(LIST_KIND) => return true,
+            None => Problem::Missing { advice: "write networking.k8s.io/v1" },
+        };
+        self.report.error(&at, problem);
+        false
+    }
+
+    /// A Kustomization needs no kind, and a Helm values file is no object; anything else has lost its kind.
+    fn without_kind(&mut self, at: &Path, object: &Mapping) {
+        let version = present(object, "apiVersion").and_then(Value::as_str);
+        let kustomization = version.is_some_and(|version| version.starts_with("kustomize.config.k8s.io/"));
+        let like_object = ["apiVersion", "metadata", "spec"].iter().any(|field| object.contains_key(field));
+        if like_object && !kustomization {
+            let advice = "write NetworkPolicy, or what else the object is";
+            return self.report.error(&at.field("kind"), Problem::Missing { advice });
+        }
+        if !kustomization {
+            self.report.warn(at, Remark::NoObject);
+        }
+        self.skipped += 1;
+    }
+}

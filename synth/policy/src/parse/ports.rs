@@ -1,0 +1,89 @@
+//! The entries of `ports` from manifests. For the reader of rules.
+
+use super::names::PORT_NAME;
+use super::path::Path;
+use super::report::{Report, present};
+use crate::Protocol;
+use crate::error::{Problem, Remark};
+use crate::model::{PortRange, Ports};
+use serde_yaml::{Mapping, Value};
+
+pub(crate) fn read(report: &mut Report, at: &Path, value: &Value) -> Option<PortRange> {
+    if value.is_null() {
+        report.warn(at, Remark::Null { meaning: "every TCP port" });
+        return Some(PortRange { protocol: Protocol::Tcp, ports: Ports::All });
+    }
+    let object = report.object(at, value, &["protocol", "port", "endPort"])?;
+    let protocol = match present(object, "protocol") {
+        Some(value) => protocol(report, &at.field("protocol"), value),
+        None => Some(Protocol::Tcp),
+    };
+    let ports = ports(report, at, object);
+    Some(PortRange { protocol: protocol?, ports: ports? })
+}
+
+fn protocol(report: &mut Report, at: &Path, value: &Value) -> Option<Protocol> {
+    let name = report.text(at, value)?;
+    let protocol = name.parse().ok();
+    if protocol.is_none() {
+        report.error(at, Problem::Unsupported { value: name.to_owned(), allowed: "TCP, UDP or SCTP" });
+    }
+    protocol
+}
+
+fn ports(report: &mut Report, at: &Path, object: &Mapping) -> Option<Ports> {
+    let (port_at, end_at) = (at.field("port"), at.field("endPort"));
+    let end = present(object, "endPort");
+    match present(object, "port") {
+        Some(Value::String(name)) => {
+            report.check(&port_at, name, &PORT_NAME);
+            no_end(report, &end_at, end);
+            Some(Ports::Name(name.clone()))
+        }
+        Some(value) => {
+            let first = number(report, &port_at, value, "a port number or the name of a port");
+            let last = match end {
+                Some(end) => number(report, &end_at, end, "a port number"),
+                None => first,
+            };
+            range(report, &end_at, first?, last?)
+        }
+        None => {
+            if object.contains_key("port") {
+                report.warn(&port_at, Remark::Null { meaning: "every port of the protocol" });
+            }
+            no_end(report, &end_at, end);
+            Some(Ports::All)
+        }
+    }
+}
+
+fn no_end(report: &mut Report, at: &Path, end: Option<&Value>) {
+    if end.is_some() {
+        report.error(at, Problem::EndPortAlone);
+    }
+}
+
+fn number(report: &mut Report, at: &Path, value: &Value, expected: &'static str) -> Option<u16> {
+    let value = report.typed(at, value, whole(value), expected)?;
+    let port = u16::try_from(value).ok().filter(|port| *port > 0);
+    if port.is_none() {
+        report.error(at, Problem::PortNumber { value });
+    }
+    port
+}
+
+fn whole(value: &Value) -> Option<i64> {
+    match value {
+        Value::Number(number) => number.as_i64(),
+        _ => None,
+    }
+}
+
+fn range(report: &mut Report, at: &Path, first: u16, last: u16) -> Option<Ports> {
+    if last < first {
+        report.error(at, Problem::EndPortBelowPort { port: first, end_port: last });
+        return None;
+    }
+    Some(Ports::Numbers { first, last })
+}
