@@ -1,0 +1,1 @@
+//! Names both ends of every flow.
