@@ -1,1 +1,13 @@
-//! .
+//! Netwright end to end: pods as network namespaces with real processes, watched by the real agent.
+//!
+//! - [`world`] makes a node, pods, Services and an outside out of network namespaces, cgroups and nftables, in
+//!   namespaces of its own, and removes them however the process ends;
+//! - [`actor`] is what runs in the pods: small servers and clients, as the `netwright-actor` binary;
+//! - [`shop`] declares a cluster, and derives from that declaration the processes to run, the inventory
+//!   that `kubectl get` would print, and the edges that have to be seen;
+//! - [`demo`] puts them together: watch the shop, write its policies, prove them.
+
+pub mod actor;
+pub mod demo;
+pub mod shop;
+pub mod world;
