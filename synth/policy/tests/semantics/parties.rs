@@ -1,0 +1,70 @@
+//! Pods to themselves, nodes, and host-network pods.
+
+use crate::{CLOSED, OUTSIDE, address, allows, block_admits, outside, party, pod, policies, world};
+use netwright_policy::{Decision, Exemption, Party, Protocol};
+
+/// A pod is never cut off from itself (website, network-policies: "A Pod cannot block access to itself").
+#[test]
+fn a_pod_always_reaches_itself() {
+    let world = world();
+    let set = policies(&[CLOSED]);
+    for to in [party(&world.api), outside("10.244.0.2"), outside("fd00:244::2")] {
+        let verdict = set.verdict(&world.cluster, &party(&world.api), &to, Protocol::Tcp, 80);
+        assert_eq!(verdict.egress, Decision::Exempt(Exemption::SamePod));
+        assert!(verdict.allowed());
+    }
+    let namesake = pod("bank/api", &[("app", "api")], &[]);
+    assert!(!allows(CLOSED, party(&world.api), party(&namesake)), "the name alone does not make it the same pod");
+}
+
+/// "OR if the traffic source is the pod's local node"
+#[test]
+fn a_node_always_reaches_its_own_pods() {
+    let world = world();
+    let (own, other) = ([address("192.0.2.1"), address("192.0.2.2")], [address("192.0.2.3")]);
+    let set = policies(&[CLOSED]);
+    let ingress = |from| set.verdict(&world.cluster, &from, &party(&world.api), Protocol::Tcp, 80).ingress;
+    let exempt = Decision::Exempt(Exemption::OwnNode);
+    assert_eq!(ingress(Party::Node { addresses: &own }), exempt);
+    assert_eq!(ingress(Party::Node { addresses: &own[1..] }), exempt);
+    assert_eq!(ingress(outside("192.0.2.1")), exempt);
+    assert!(!ingress(Party::Node { addresses: &other }).allows());
+    assert!(!ingress(Party::Node { addresses: &[own[0], other[0]] }).allows());
+    assert!(!allows(CLOSED, Party::Node { addresses: &own }, party(&world.front)), "not the node of this pod");
+}
+
+/// The exemption is for the node as source. As destination it needs a rule: Calico, for one, blocks it without.
+#[test]
+fn a_pod_needs_a_rule_to_reach_its_own_node() {
+    let world = world();
+    let own = [address("192.0.2.1")];
+    assert!(!allows(CLOSED, party(&world.api), Party::Node { addresses: &own }));
+    let open = "{podSelector: {}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 192.0.2.1/32}}]}]}";
+    assert!(allows(open, party(&world.api), Party::Node { addresses: &own }));
+}
+
+/// A host-network pod is its node (website, network-policies: such pods' traffic is that of the node): no selector
+/// finds it, and no policy isolates it.
+#[test]
+fn a_node_is_its_addresses() {
+    let world = world();
+    let node = [address("192.0.2.8"), address("192.0.2.9")];
+    let node = Party::Node { addresses: &node };
+    assert!(!block_admits("{cidr: 192.0.2.8/32}", node), "it may use the other address");
+    assert!(block_admits("{cidr: 192.0.2.8/31}", node));
+    let both =
+        "{podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 192.0.2.8/32}}, {ipBlock: {cidr: 192.0.2.9/32}}]}]}";
+    assert!(allows(both, node, party(&world.api)), "whichever it uses is admitted");
+    assert!(!allows("{podSelector: {}, ingress: [{from: [{namespaceSelector: {}}]}]}", node, party(&world.api)));
+    let verdict = policies(&[CLOSED]).verdict(&world.cluster, &node, &OUTSIDE, Protocol::Tcp, 80);
+    assert_eq!([verdict.egress, verdict.ingress], [Decision::NotIsolated, Decision::NotIsolated]);
+}
+
+/// Of a node without known addresses nothing can be said, so only a rule for every peer admits it.
+#[test]
+fn a_node_without_addresses_is_in_no_block() {
+    let node = Party::Node { addresses: &[] };
+    assert!(!block_admits("{cidr: 0.0.0.0/0}", node));
+    assert!(allows("{podSelector: {}, ingress: [{}]}", node, party(&world().api)));
+    assert!(!allows(CLOSED, node, party(&world().api)));
+}
