@@ -1,0 +1,186 @@
+//! `netwright check`: would these policies deny what was seen?
+
+use super::exit::ExitStatus;
+use super::summary::describe;
+use super::table::{self, Output};
+use super::{observation, progress, tell};
+use crate::replay::{Denial, Replay, replay};
+use anyhow::{Context, bail};
+use netwright_policy::{Direction, NetworkPolicy, Parsed, PolicySet, Source};
+use netwright_record::Observation;
+use serde::Serialize;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+/// Replay what was seen against policies; list each connection that they would deny.
+///
+/// Every established edge is tried with every kind of pod that the workloads at its ends had while they were watched,
+/// and every address that was kept. For each that is denied: the end that denies (the client's egress or the server's
+/// ingress) and the policies that isolate that end.
+///
+/// Exits with 3 if anything is denied, so that a pipeline fails before production does.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Args {
+    /// The observation file.
+    observation: PathBuf,
+    /// The policies: a file, a folder (searched for *.yaml, *.yml and *.json), or `-` for stdin.
+    #[arg(long, value_name = "DIR")]
+    policies: PathBuf,
+    /// The form of the result.
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    output: Output,
+}
+
+/// Runs the verb.
+pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitStatus> {
+    let observation = observation::read_with_edges(&args.observation)?;
+    let policies = load(&args.policies)?;
+    let bar = progress::bar(observation.edges.len(), "replaying");
+    let replay = replay(&observation, &policies, || bar.inc(1));
+    bar.finish_and_clear();
+    match args.output {
+        Output::Table => table(out, &observation, &policies, &replay)?,
+        Output::Json => json(out, &observation, &policies, &replay)?,
+    }
+    Ok(if replay.denied.is_empty() { ExitStatus::Success } else { ExitStatus::Findings })
+}
+
+fn load(path: &Path) -> anyhow::Result<PolicySet> {
+    let Parsed { policies, warnings, skipped } =
+        if path == Path::new("-") { from_stdin()? } else { PolicySet::load(path)? };
+    for warning in warnings {
+        tell(&format!("warning: {warning}"));
+    }
+    if policies.policies().is_empty() {
+        bail!(
+            "{} holds no NetworkPolicy ({skipped} other objects): nothing would be isolated and nothing proven; check the path",
+            path.display()
+        );
+    }
+    Ok(policies)
+}
+
+fn from_stdin() -> anyhow::Result<Parsed> {
+    let mut text = String::new();
+    std::io::stdin().read_to_string(&mut text).context("cannot read policies from stdin")?;
+    PolicySet::parse(&[Source { name: "stdin".into(), text }]).map_err(|errors| {
+        let errors: Vec<String> = errors.iter().map(|error| format!("\n  {error}")).collect();
+        anyhow::anyhow!("cannot read policies from stdin:{}", errors.concat())
+    })
+}
+
+fn table(out: &mut dyn Write, observation: &Observation, policies: &PolicySet, replay: &Replay) -> std::io::Result<()> {
+    if !replay.denied.is_empty() {
+        let mut rows = table::new(&["denied connection", "end", "isolated by", "file"]);
+        for denial in &replay.denied {
+            let Some(edge) = observation.edges.get(denial.edge) else { continue };
+            let isolating: Vec<&NetworkPolicy> = isolating(policies, denial).collect();
+            let names: Vec<String> =
+                isolating.iter().map(|policy| format!("{}/{}", policy.namespace, policy.name)).collect();
+            let files: Vec<&str> = isolating.iter().map(|policy| policy.origin.file.as_str()).collect();
+            table::row(&mut rows, [&describe(edge), end(denial), &names.join(", "), &files.join(", ")]);
+        }
+        write!(out, "{}", table::render(&rows))?;
+    }
+    for (number, address) in &replay.left_out {
+        if let Some(edge) = observation.edges.get(*number) {
+            writeln!(
+                out,
+                "left out on purpose: {} (address {address}); allow it by a policy of your own",
+                describe(edge)
+            )?;
+        }
+    }
+    let Replay { established, allowed, never_established, .. } = replay;
+    let denied_edges = denied_edges(replay);
+    writeln!(
+        out,
+        "{established} established edges replayed against {} policies: {allowed} allowed, {denied_edges} denied, {} left out on purpose; {never_established} never established and not replayed",
+        policies.policies().len(),
+        established.saturating_sub(allowed + denied_edges)
+    )
+}
+
+/// How many edges are denied at either end.
+fn denied_edges(replay: &Replay) -> usize {
+    let edges: std::collections::BTreeSet<usize> = replay.denied.iter().map(|denial| denial.edge).collect();
+    edges.len()
+}
+
+fn isolating<'a>(policies: &'a PolicySet, denial: &'a Denial) -> impl Iterator<Item = &'a NetworkPolicy> {
+    denial.isolated_by.iter().filter_map(|index| policies.policies().get(*index))
+}
+
+fn end(denial: &Denial) -> &'static str {
+    match denial.end {
+        Direction::Egress => "egress",
+        Direction::Ingress => "ingress",
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report<'a> {
+    policies: usize,
+    established: usize,
+    allowed: usize,
+    never_established: usize,
+    denied: Vec<DenialReport<'a>>,
+    left_out: Vec<LeftOutReport>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DenialReport<'a> {
+    edge: String,
+    client: &'a str,
+    server: &'a str,
+    pairs: usize,
+    end: &'static str,
+    isolated_by: Vec<PolicyReport<'a>>,
+}
+
+#[derive(Serialize)]
+struct PolicyReport<'a> {
+    namespace: &'a str,
+    name: &'a str,
+    file: &'a str,
+    line: usize,
+}
+
+#[derive(Serialize)]
+struct LeftOutReport {
+    edge: String,
+    address: std::net::IpAddr,
+}
+
+fn json(out: &mut dyn Write, observation: &Observation, policies: &PolicySet, replay: &Replay) -> anyhow::Result<()> {
+    let edge = |number: usize| observation.edges.get(number).map(describe).unwrap_or_default();
+    let denied = replay.denied.iter().map(|denial| DenialReport {
+        edge: edge(denial.edge),
+        client: &denial.client,
+        server: &denial.server,
+        pairs: denial.pairs,
+        end: end(denial),
+        isolated_by: isolating(policies, denial)
+            .map(|policy| PolicyReport {
+                namespace: &policy.namespace,
+                name: &policy.name,
+                file: &policy.origin.file,
+                line: policy.origin.line,
+            })
+            .collect(),
+    });
+    let left_out = replay.left_out.iter();
+    let report = Report {
+        policies: policies.policies().len(),
+        established: replay.established,
+        allowed: replay.allowed,
+        never_established: replay.never_established,
+        denied: denied.collect(),
+        left_out: left_out.map(|(number, address)| LeftOutReport { edge: edge(*number), address: *address }).collect(),
+    };
+    serde_json::to_writer_pretty(&mut *out, &report)?;
+    Ok(writeln!(out)?)
+}

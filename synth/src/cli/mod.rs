@@ -1,0 +1,97 @@
+//! The command line: one verb a file, each with its `Args` and a `run` that returns an [`ExitStatus`].
+//!
+//! stdout is data, for a person or a pipe; progress, warnings and errors go to stderr.
+
+pub mod check;
+pub mod exit;
+pub mod graph;
+pub mod inspect;
+pub mod observation;
+pub mod progress;
+pub mod summary;
+pub mod synth;
+pub mod table;
+
+use clap::{Parser, Subcommand};
+use exit::ExitStatus;
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+/// Writes least-privilege NetworkPolicies from what was seen in a cluster, and proves them.
+///
+/// Netwright works from an observation: a file that `netwright-agent observe --out FILE --inventory INVENTORY` writes
+/// while it watches who talks to whom. It needs no access to the cluster.
+///
+/// A usual round:
+///
+///   netwright inspect shop.nwo                   is the observation whole? what was lost?
+///   netwright graph shop.nwo --format dot        who talks to whom? (pipe into `dot -Tsvg`)
+///   netwright synth shop.nwo --out policies/     write the policies, and prove them
+///   netwright check shop.nwo --policies policies/    prove them again after editing them
+#[derive(Debug, Parser)]
+#[command(name = "netwright", version, verbatim_doc_comment, after_help = AFTER_HELP)]
+struct Netwright {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const AFTER_HELP: &str = "\
+Exit codes: 0 done; 1 error; 2 wrong usage; 3 findings (connections that were seen would be denied).
+Environment: RUST_LOG sets what is logged to stderr (default: warn); NO_COLOR turns colours off.";
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Synth(synth::Args),
+    Check(check::Args),
+    Graph(graph::Args),
+    Inspect(inspect::Args),
+}
+
+/// Runs the command with the process's arguments.
+pub fn main() -> ExitCode {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).without_time().init();
+    run(std::env::args_os(), &mut io::stdout().lock()).into()
+}
+
+/// Runs the command with `arguments` (the program's name first), writing data to `out`.
+pub fn run(arguments: impl IntoIterator<Item = OsString>, out: &mut dyn Write) -> ExitStatus {
+    let parsed = match Netwright::try_parse_from(arguments) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            // Nothing is left to be told to if stdout or stderr is gone.
+            let _ = error.print();
+            return if error.use_stderr() { ExitStatus::Usage } else { ExitStatus::Success };
+        }
+    };
+    let result = match parsed.verb {
+        Verb::Synth(arguments) => synth::run(&arguments, out),
+        Verb::Check(arguments) => check::run(&arguments, out),
+        Verb::Graph(arguments) => graph::run(&arguments, out),
+        Verb::Inspect(arguments) => inspect::run(&arguments, out),
+    };
+    match result.and_then(|status| Ok(out.flush().map(|()| status)?)) {
+        Ok(status) => status,
+        Err(error) if is_broken_pipe(&error) => ExitStatus::Success,
+        Err(error) => {
+            tell(&format!("error: {error:#}"));
+            ExitStatus::Error
+        }
+    }
+}
+
+/// Whether the reader of stdout went away (`netwright … | head`): no error, there is just nobody left to tell.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// Says something to the person, on stderr.
+fn tell(message: &str) {
+    // If stderr is closed there is no better place to report it.
+    let _ = writeln!(io::stderr(), "{message}");
+}

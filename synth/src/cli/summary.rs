@@ -1,0 +1,100 @@
+//! What `netwright synth` says at its end: what was written and proven, and what a person should look at.
+
+use crate::infer::rules::{Findings, Unprotected};
+use crate::render::evidence::{ambiguous, unresolved};
+use crate::synthesis::Synthesis;
+use crate::text::{plain, some_of};
+use netwright_record::{Edge, Observation};
+use std::io::{self, Write};
+use std::path::Path;
+
+/// How many of a kind are named; evidence.json has all.
+const NAMED: usize = 8;
+
+/// Writes the summary.
+pub fn write(out: &mut dyn Write, observation: &Observation, synthesis: &Synthesis, folder: &Path) -> io::Result<()> {
+    let (plan, replay) = (&synthesis.plan, &synthesis.replay);
+    writeln!(
+        out,
+        "wrote {} files to {}: {} policies, {} default-denies",
+        synthesis.files,
+        folder.display(),
+        plan.policies.len(),
+        plan.default_deny.len()
+    )?;
+    for file in &synthesis.removed {
+        writeln!(out, "removed {}, which nothing stands for any more", plain(file))?;
+    }
+    writeln!(
+        out,
+        "proof: {} of {} established edges replayed, 0 denied, {} left out on purpose",
+        replay.allowed,
+        replay.established,
+        replay.established - replay.allowed
+    )?;
+    review(out, observation, &plan.findings)?;
+    unnamed(out, observation)
+}
+
+fn review(out: &mut dyn Write, observation: &Observation, findings: &Findings) -> io::Result<()> {
+    let left_out: Vec<usize> = findings.left_out.iter().map(|left_out| left_out.edge).collect();
+    edges(out, observation, "open to every address outside the cluster", &findings.exposed)?;
+    edges(out, observation, "left out, for a person to decide (metadata, link-local)", &left_out)?;
+    edges(out, observation, "never established, so not allowed", &findings.never_established)?;
+    edges(
+        out,
+        observation,
+        "named by the present addresses of pods, since no label selects them",
+        &findings.by_address,
+    )?;
+    for (workload, others) in &findings.widened {
+        writeln!(out, "widened: the labels of {workload} also select {}", some_of(others, NAMED))?;
+    }
+    for (workload, why) in &findings.unprotected {
+        writeln!(out, "no policy for {workload}: {why}")?;
+    }
+    for (namespace, workloads) in &findings.open_namespaces {
+        let silent = workloads.iter().filter(|workload| is_silent(findings, workload));
+        let other = workloads.iter().filter(|workload| !is_silent(findings, workload));
+        writeln!(
+            out,
+            "no default-deny in {}, which would cut off {}",
+            plain(namespace),
+            some_of(silent.chain(other), NAMED)
+        )?;
+    }
+    Ok(())
+}
+
+fn is_silent(findings: &Findings, workload: &netwright_record::inventory::WorkloadRef) -> bool {
+    matches!(findings.unprotected.get(workload), Some(Unprotected::Silent))
+}
+
+fn edges(out: &mut dyn Write, observation: &Observation, what: &str, numbers: &[usize]) -> io::Result<()> {
+    if numbers.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "{what}: {}", numbers.len())?;
+    for edge in numbers.iter().take(NAMED).filter_map(|number| observation.edges.get(*number)) {
+        writeln!(out, "  {}", describe(edge))?;
+    }
+    match numbers.len().saturating_sub(NAMED) {
+        0 => Ok(()),
+        more => writeln!(out, "  and {more} more: see evidence.json"),
+    }
+}
+
+/// The edge in one line: client, server, port and protocol.
+pub fn describe(edge: &Edge) -> String {
+    format!("{} -> {} {}/{}", edge.client, edge.server, edge.port, edge.protocol)
+}
+
+fn unnamed(out: &mut dyn Write, observation: &Observation) -> io::Result<()> {
+    for (reason, count) in unresolved(observation) {
+        writeln!(out, "unresolved, so not allowed: {count} flows: {}", plain(reason))?;
+    }
+    match ambiguous(observation) {
+        0 => Ok(()),
+        count => writeln!(out, "ambiguous, so not allowed: {count} flows do not tell which end is the server"),
+    }
+}

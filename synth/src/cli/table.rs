@@ -1,0 +1,35 @@
+//! Tables for people, and the choice between them and JSON.
+
+use crate::text;
+use clap::ValueEnum;
+use comfy_table::{Cell, ContentArrangement, Table, presets};
+
+/// The form of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// Aligned columns, for people.
+    Table,
+    /// One JSON object, for programs.
+    Json,
+}
+
+/// An empty table with these column headings.
+pub fn new(headings: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(headings.iter().map(|heading| Cell::new(heading.to_uppercase())));
+    if let Some(first) = table.column_mut(0) {
+        first.set_padding((0, 1));
+    }
+    table
+}
+
+/// Adds a row; each cell is made safe for a terminal.
+pub fn row<T: AsRef<str>>(table: &mut Table, cells: impl IntoIterator<Item = T>) {
+    table.add_row(cells.into_iter().map(|cell| Cell::new(text::visible(cell.as_ref()))));
+}
+
+/// The table without trailing blanks.
+pub fn render(table: &Table) -> String {
+    table.to_string().lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}

@@ -1,0 +1,151 @@
+//! Who may be isolated: a policy must not cut off what was never seen to work, nor whoever else its labels select.
+
+use super::names::{valid_name, valid_namespace};
+use super::peers::Selections;
+use super::rules::Unprotected;
+use crate::index::{Facts, Index};
+use netwright_record::inventory::WorkloadRef;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Why each workload that gets no policy gets none. `unnameable` holds the workloads with a peer that nothing names.
+pub fn unprotected(
+    index: &Index,
+    selections: &Selections,
+    unnameable: &BTreeMap<WorkloadRef, String>,
+) -> BTreeMap<WorkloadRef, Unprotected> {
+    let mut unprotected: BTreeMap<WorkloadRef, Unprotected> = index
+        .workloads()
+        .filter_map(|(workload, facts)| {
+            let reason = of_itself(workload, facts, selections, unnameable)?;
+            Some((workload.clone(), reason))
+        })
+        .collect();
+    // Each round may leave a further workload without a policy, which others' labels select: repeat until none does.
+    loop {
+        let more: BTreeMap<WorkloadRef, Unprotected> = selections
+            .iter()
+            .filter(|(workload, _)| !unprotected.contains_key(workload))
+            .filter_map(|(workload, selection)| {
+                let victim = selection.widened.iter().find(|other| unprotected.contains_key(other))?;
+                Some((workload.clone(), Unprotected::WouldCutOff(victim.clone())))
+            })
+            .collect();
+        if more.is_empty() {
+            return unprotected;
+        }
+        unprotected.extend(more);
+    }
+}
+
+fn of_itself(
+    workload: &WorkloadRef,
+    facts: &Facts,
+    selections: &Selections,
+    unnameable: &BTreeMap<WorkloadRef, String>,
+) -> Option<Unprotected> {
+    if facts.host_network() {
+        return Some(Unprotected::HostNetwork);
+    }
+    if !valid_namespace(&workload.namespace) || !valid_name(&workload.name) {
+        return Some(Unprotected::Invalid(format!("the name {workload}")));
+    }
+    if !facts.active {
+        return Some(Unprotected::Silent);
+    }
+    if !selections.contains_key(workload) {
+        let unusable = facts.declared.is_some_and(|declared| !declared.selector.is_empty());
+        return Some(if unusable {
+            Unprotected::Invalid("a label of its selector".into())
+        } else {
+            Unprotected::NoLabels
+        });
+    }
+    unnameable.get(workload).map(|peer| Unprotected::UnnameablePeer(peer.clone()))
+}
+
+/// The namespaces in which all else can be denied, since every workload has its own policy; and for the others, the
+/// workloads that stand in the way. A namespace without any policy is in neither.
+pub fn default_deny(
+    index: &Index,
+    unprotected: &BTreeMap<WorkloadRef, Unprotected>,
+) -> (Vec<String>, BTreeMap<String, BTreeSet<WorkloadRef>>) {
+    let mut protected: BTreeSet<&str> = BTreeSet::new();
+    let mut open: BTreeMap<String, BTreeSet<WorkloadRef>> = BTreeMap::new();
+    for (workload, _) in index.workloads() {
+        match unprotected.get(workload) {
+            None => {
+                protected.insert(&workload.namespace);
+            }
+            Some(Unprotected::HostNetwork) => {}
+            Some(_) => {
+                open.entry(workload.namespace.clone()).or_default().insert(workload.clone());
+            }
+        }
+    }
+    let closed = protected.into_iter().filter(|namespace| !open.contains_key(*namespace)).map(str::to_owned).collect();
+    (closed, open)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::infer::selectors::select;
+    use crate::testing::World;
+    use netwright_record::Endpoint;
+    use netwright_record::Protocol::Tcp;
+
+    fn reasons(world: &World) -> BTreeMap<String, Unprotected> {
+        let observation = world.build();
+        let index = Index::new(&observation);
+        let unprotected = unprotected(&index, &select(&index), &BTreeMap::new());
+        unprotected.into_iter().map(|(workload, reason)| (workload.name, reason)).collect()
+    }
+
+    fn connect(world: &mut World, client: &WorkloadRef, server: &WorkloadRef) {
+        world.edge(Endpoint::Workload(client.clone()), Endpoint::Workload(server.clone()), Tcp, 80);
+    }
+
+    #[test]
+    fn silent_workloads_have_no_policy() {
+        let mut world = World::new();
+        let (a, b) = (world.running("n", "a"), world.running("n", "b"));
+        world.running("n", "silent");
+        connect(&mut world, &a, &b);
+        assert_eq!(reasons(&world), BTreeMap::from([("silent".into(), Unprotected::Silent)]));
+    }
+
+    #[test]
+    fn attempts_that_all_failed_do_not_make_a_workload_known() {
+        let mut world = World::new();
+        let (a, b) = (world.running("n", "a"), world.running("n", "b"));
+        world.edge(Endpoint::Workload(a), Endpoint::Workload(b), Tcp, 80).activity.failed = 1;
+        assert_eq!(reasons(&world).len(), 2);
+    }
+
+    #[test]
+    fn a_policy_that_would_cut_off_a_neighbour_is_not_written_nor_is_one_that_depends_on_it() {
+        let mut world = World::new();
+        let a = world.workload("n", "Deployment", "a", &[("app", "x")]);
+        let b = world.workload("n", "Deployment", "b", &[("app", "x")]);
+        let c = world.workload("n", "Deployment", "c", &[("app", "x"), ("c", "1")]);
+        connect(&mut world, &a, &c);
+        let reasons = reasons(&world);
+        assert_eq!(reasons.get("b"), Some(&Unprotected::Silent));
+        assert_eq!(reasons.get("a"), Some(&Unprotected::WouldCutOff(b)));
+        assert_eq!(reasons.get("c"), None);
+    }
+
+    #[test]
+    fn everything_else_is_denied_only_where_everyone_has_a_policy() {
+        let mut world = World::new();
+        let (a, b) = (world.running("closed", "a"), world.running("open", "b"));
+        let silent = world.running("open", "silent");
+        connect(&mut world, &a, &b);
+        let observation = world.build();
+        let index = Index::new(&observation);
+        let unprotected = unprotected(&index, &select(&index), &BTreeMap::new());
+        let (closed, open) = default_deny(&index, &unprotected);
+        assert_eq!(closed, ["closed"]);
+        assert_eq!(open, BTreeMap::from([("open".into(), BTreeSet::from([silent]))]));
+    }
+}

@@ -1,0 +1,174 @@
+//! Writes Kubernetes objects as YAML that every reader takes the same way. The only place where YAML is written.
+//!
+//! kubectl reads YAML 1.1, where `on`, `y`, `1_000`, `12:30` and others are not strings unless quoted; the writer used
+//! here quotes for both versions. Keys come in the order in which people write them.
+
+use super::RenderError;
+use crate::text;
+use serde::ser::{SerializeMap, SerializeSeq};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+use serde_saphyr::{Commented, ser_options, to_string_with_options};
+use std::collections::BTreeMap;
+
+/// The first line of each YAML file that Netwright writes. A file that begins otherwise is somebody else's.
+pub const MARKER: &str = "# Written by netwright. A later run replaces this file; remove this line to keep it.";
+
+/// Comments that stand beside scalars, by path: `/spec/egress/0/to/1/ipBlock/cidr`. Made safe when written.
+pub type Comments = BTreeMap<String, String>;
+
+/// One document: the marker line, then `object`. The same object gives the same bytes.
+pub fn document(object: &impl Serialize, comments: &Comments) -> Result<String, RenderError> {
+    let value = serde_json::to_value(object).map_err(|error| RenderError::Yaml(error.to_string()))?;
+    let options = ser_options! { prefer_block_scalars: false };
+    let annotated = Annotated { value: &value, path: String::new(), comments };
+    let body = to_string_with_options(&annotated, options).map_err(|error| RenderError::Yaml(error.to_string()))?;
+    Ok(format!("{MARKER}\n{body}"))
+}
+
+/// A value with the comments that stand inside it.
+struct Annotated<'a> {
+    value: &'a Value,
+    path: String,
+    comments: &'a Comments,
+}
+
+impl<'a> Annotated<'a> {
+    fn child(&self, key: &str, value: &'a Value) -> Annotated<'a> {
+        Annotated { value, path: format!("{}/{key}", self.path), comments: self.comments }
+    }
+}
+
+impl Serialize for Annotated<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match (self.value, self.comments.get(&self.path)) {
+            (Value::Object(fields), _) => {
+                let mut map = serializer.serialize_map(Some(fields.len()))?;
+                let mut keys: Vec<&String> = fields.keys().collect();
+                keys.sort_by_key(|key| (rank(key), *key));
+                for (key, value) in keys.into_iter().filter_map(|key| Some((key, fields.get(key)?))) {
+                    map.serialize_entry(key, &self.child(key, value))?;
+                }
+                map.end()
+            }
+            (Value::Array(items), _) => {
+                let mut sequence = serializer.serialize_seq(Some(items.len()))?;
+                for (index, item) in items.iter().enumerate() {
+                    sequence.serialize_element(&self.child(&index.to_string(), item))?;
+                }
+                sequence.end()
+            }
+            (scalar, Some(comment)) => Commented(scalar, text::comment(comment)).serialize(serializer),
+            (scalar, None) => scalar.serialize(serializer),
+        }
+    }
+}
+
+/// The fields that people put first, in their order; the others follow by name.
+const ORDER: [&str; 22] = [
+    "apiVersion",
+    "kind",
+    "metadata",
+    "name",
+    "namespace",
+    "labels",
+    "annotations",
+    "spec",
+    "namespaceSelector",
+    "podSelector",
+    "policyTypes",
+    "ingress",
+    "egress",
+    "matchLabels",
+    "from",
+    "to",
+    "ipBlock",
+    "cidr",
+    "except",
+    "ports",
+    "protocol",
+    "port",
+];
+
+fn rank(key: &str) -> usize {
+    ORDER.iter().position(|known| *known == key).unwrap_or(ORDER.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// Strings that some YAML reader takes for something else, or that end a scalar early.
+    const HOSTILE: [&str; 32] = [
+        "on",
+        "off",
+        "y",
+        "N",
+        "yes",
+        "True",
+        "null",
+        "~",
+        "",
+        "1_000",
+        "12:30",
+        "12:30:45",
+        "=",
+        "<<",
+        "0x1f",
+        "0o17",
+        "017",
+        "1e3",
+        ".inf",
+        ".5",
+        "-",
+        "- a",
+        "a: b",
+        "# x",
+        "a # x",
+        "a\nb: c",
+        "\t",
+        "*a",
+        "&a",
+        "!x",
+        "2026-11-01",
+        "\u{2028}\u{1b}[31m",
+    ];
+
+    #[test]
+    fn hostile_strings_survive_as_keys_and_as_values() {
+        let object: BTreeMap<&str, &str> = HOSTILE.iter().map(|text| (*text, *text)).collect();
+        let yaml = document(&object, &Comments::new()).unwrap();
+        let read: BTreeMap<String, String> = serde_yaml::from_str(&yaml).unwrap();
+        assert_eq!(read, HOSTILE.iter().map(|text| ((*text).to_owned(), (*text).to_owned())).collect());
+    }
+
+    #[test]
+    fn what_yaml_1_1_takes_for_something_else_is_quoted() {
+        for text in
+            ["on", "off", "y", "N", "yes", "True", "null", "~", "1_000", "12:30", "12:30:45", "=", "<<", "0x1f", "017"]
+        {
+            let yaml = document(&json!({ "key": text, text: "value" }), &Comments::new()).unwrap();
+            for line in yaml.lines().skip(1) {
+                assert!(line.contains(['"', '\'']), "{text:?} is bare in {line:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_comment_cannot_leave_its_line() {
+        let comments = Comments::from([("/a/0/cidr".into(), "x.example\n- evil: \u{85}true\r# \u{2029}".into())]);
+        let yaml = document(&json!({"a": [{"cidr": "198.18.0.1/32"}]}), &comments).unwrap();
+        assert_eq!(yaml.lines().count(), 3, "{yaml}");
+        assert!(yaml.contains("- cidr: 198.18.0.1/32 # x.example\\u{a}"), "{yaml}");
+        let read: Value = serde_yaml::from_str(&yaml).unwrap();
+        assert_eq!(read, json!({"a": [{"cidr": "198.18.0.1/32"}]}));
+    }
+
+    #[test]
+    fn fields_come_in_the_usual_order() {
+        let object = json!({"spec": {"egress": [], "podSelector": {}}, "kind": "K", "apiVersion": "v1"});
+        let yaml = document(&object, &Comments::new()).unwrap();
+        assert_eq!(yaml, format!("{MARKER}\napiVersion: v1\nkind: K\nspec:\n  podSelector: {{}}\n  egress: []\n"));
+    }
+}

@@ -1,0 +1,236 @@
+//! The parties that stand for an endpoint in a replay: every kind of pod a workload had, every address that was seen.
+//!
+//! The adapter between the vocabulary of observations and that of policies.
+
+use crate::index::Index;
+use netwright_policy::{Cluster, Labels, METADATA_NAME, NamedPort, Party, Pod, PolicySet, Protocol};
+use netwright_record::inventory::{self, ContainerPort, WorkloadRef};
+use netwright_record::{Edge, Endpoint, Observation};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// Stand for clients outside the cluster of which no address was kept: one of each family, from the ranges that are
+/// reserved for documentation and so are nobody's.
+const SOMEWHERE: [IpAddr; 2] =
+    [IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1))];
+
+/// The namespaces with their labels, for the evaluator.
+pub fn cluster(observation: &Observation) -> Cluster {
+    let namespaces = observation.inventory.namespaces.iter();
+    Cluster { namespaces: namespaces.map(|namespace| (namespace.name.clone(), namespace.labels.clone())).collect() }
+}
+
+/// The protocol, for the evaluator.
+pub fn protocol(protocol: netwright_record::Protocol) -> Protocol {
+    match protocol {
+        netwright_record::Protocol::Tcp => Protocol::Tcp,
+        netwright_record::Protocol::Udp => Protocol::Udp,
+        netwright_record::Protocol::Sctp => Protocol::Sctp,
+    }
+}
+
+/// Pods that no policy can tell apart except by their addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alike {
+    /// Such a pod without addresses: what selectors alone decide about it.
+    pub bare: Pod,
+    /// The pods, each with its addresses; empty where the inventory holds none.
+    pub pods: Vec<Pod>,
+}
+
+/// One party that stands for an endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// Pods.
+    Pods(Alike),
+    /// A node, by the addresses it may use.
+    Node(Vec<IpAddr>),
+    /// An address.
+    Address(IpAddr),
+}
+
+impl End {
+    /// The party by which the end is first asked about: for pods, one without addresses.
+    pub fn party(&self) -> Party<'_> {
+        match self {
+            End::Pods(alike) => Party::Pod(&alike.bare),
+            End::Node(addresses) => Party::Node { addresses },
+            End::Address(address) => Party::Address(*address),
+        }
+    }
+
+    /// What a message calls it.
+    pub fn describe(&self) -> String {
+        match self {
+            End::Pods(alike) => {
+                let labels = alike.bare.labels.iter().map(|(key, value)| format!("{key}={value}"));
+                format!("pod with labels {}", labels.collect::<Vec<_>>().join(","))
+            }
+            End::Node(addresses) => {
+                let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+                format!("node address {}", addresses.join(","))
+            }
+            End::Address(address) => format!("address {address}"),
+        }
+    }
+}
+
+/// Finds the parties of endpoints. Holds the pods of each workload, grouped once by what the policies look at.
+pub struct Parties<'a> {
+    index: &'a Index<'a>,
+    pods: BTreeMap<&'a WorkloadRef, Vec<Alike>>,
+}
+
+impl<'a> Parties<'a> {
+    /// Groups the pods of `index` by the labels that any selector of `policies` mentions.
+    pub fn new(index: &'a Index<'a>, policies: &PolicySet) -> Self {
+        let keys = mentioned_keys(policies);
+        Self { index, pods: index.workloads().map(|(workload, _)| (workload, alike(index, workload, &keys))).collect() }
+    }
+
+    /// The parties that stand for the server of `edge`.
+    pub fn servers(&self, edge: &Edge) -> Vec<End> {
+        let seen = &edge.server_addresses;
+        match (&edge.server, &edge.client) {
+            (Endpoint::Workload(server), Endpoint::Node { name, .. })
+                if self.index.stays_on_node(name, edge, server) =>
+            {
+                self.on_node(server, name, edge)
+            }
+            (server, _) => self.ends(server, seen),
+        }
+    }
+
+    /// The parties that stand for the client of `edge`.
+    pub fn clients(&self, edge: &Edge) -> Vec<End> {
+        let mut ends = self.ends(&edge.client, &edge.client_addresses);
+        // Two pods of one workload are two pods, not one that talks to itself.
+        for end in &mut ends {
+            if let End::Pods(alike) = end {
+                alike.bare.name.push_str("-client");
+                alike.pods.iter_mut().for_each(|pod| pod.name.push_str("-client"));
+            }
+        }
+        ends
+    }
+
+    fn ends(&self, endpoint: &Endpoint, seen: &BTreeSet<IpAddr>) -> Vec<End> {
+        match endpoint {
+            Endpoint::Workload(workload) if self.is_on_host_network(workload) => {
+                vec![node(seen, || self.index.addresses_of_nodes_of(workload))]
+            }
+            Endpoint::Workload(workload) => {
+                self.pods.get(workload).into_iter().flatten().cloned().map(End::Pods).collect()
+            }
+            Endpoint::Node { name, .. } => vec![node(seen, || self.index.node_addresses(name))],
+            Endpoint::ApiServer if seen.is_empty() => {
+                self.index.api_server_addresses().iter().copied().map(End::Address).collect()
+            }
+            Endpoint::ApiServer | Endpoint::ExternalName { .. } => addresses(seen),
+            Endpoint::LinkLocal { address } | Endpoint::External { address } => {
+                addresses(&seen.iter().copied().chain([*address]).collect())
+            }
+            Endpoint::Internet if seen.is_empty() => SOMEWHERE.map(End::Address).into(),
+            Endpoint::Internet => addresses(seen),
+        }
+    }
+
+    fn is_on_host_network(&self, workload: &WorkloadRef) -> bool {
+        self.index.facts(workload).is_some_and(|facts| facts.host_network())
+    }
+
+    /// The pods of `server` on the node from which `edge` came: the node is their own.
+    fn on_node(&self, server: &WorkloadRef, name: &str, edge: &Edge) -> Vec<End> {
+        let addresses = self.index.node_addresses(name);
+        let node_addresses: Vec<IpAddr> = addresses.union(&edge.client_addresses).copied().collect();
+        let mut ends = self.ends(&edge.server, &edge.server_addresses);
+        let there = self.index.facts(server).map(|facts| facts.pods.as_slice()).unwrap_or_default();
+        let there: BTreeSet<&str> =
+            there.iter().filter(|pod| pod.node.as_deref() == Some(name)).map(|pod| pod.name.as_str()).collect();
+        ends.retain_mut(|end| {
+            let End::Pods(alike) = end else { return true };
+            alike.pods.retain(|pod| there.contains(pod.name.as_str()));
+            alike.bare.node_addresses = node_addresses.clone();
+            alike.pods.iter_mut().for_each(|pod| pod.node_addresses = node_addresses.clone());
+            !alike.pods.is_empty()
+        });
+        ends
+    }
+}
+
+fn node(seen: &BTreeSet<IpAddr>, of_inventory: impl FnOnce() -> BTreeSet<IpAddr>) -> End {
+    let addresses = if seen.is_empty() { of_inventory() } else { seen.clone() };
+    End::Node(addresses.into_iter().collect())
+}
+
+/// One end an address; where there is none, one that is known to be at no address.
+fn addresses(seen: &BTreeSet<IpAddr>) -> Vec<End> {
+    if seen.is_empty() { vec![End::Node(Vec::new())] } else { seen.iter().copied().map(End::Address).collect() }
+}
+
+/// The label keys that decide anything: pods that agree on these are alike to every selector.
+fn mentioned_keys(policies: &PolicySet) -> BTreeSet<&str> {
+    let mut keys = BTreeSet::from([METADATA_NAME]);
+    for policy in policies.policies() {
+        let rules = policy.ingress.iter().chain(&policy.egress);
+        let peers = rules.flat_map(|rule| rule.peers.iter().flatten()).filter_map(|peer| match peer {
+            netwright_policy::Peer::Pods { pods, .. } => pods.as_ref(),
+            netwright_policy::Peer::IpBlock(_) => None,
+        });
+        for selector in peers.chain([&policy.pod_selector]) {
+            keys.extend(selector.requirements.iter().map(|requirement| requirement.key.as_str()));
+        }
+    }
+    keys
+}
+
+fn alike(index: &Index, workload: &WorkloadRef, keys: &BTreeSet<&str>) -> Vec<Alike> {
+    let Some(facts) = index.facts(workload) else { return Vec::new() };
+    let mut groups: BTreeMap<(Labels, Vec<NamedPort>), Vec<Pod>> = BTreeMap::new();
+    for pod in facts.pods.iter().filter(|pod| !pod.host_network) {
+        let labels = project(&pod.labels, keys);
+        let ports = named_ports(&pod.ports);
+        groups.entry((labels.clone(), ports.clone())).or_default().push(exact(pod, labels, ports));
+    }
+    if groups.is_empty() {
+        let labels = facts.declared.map(|declared| {
+            declared.labels.iter().chain(&declared.selector).map(|(key, value)| (key.clone(), value.clone())).collect()
+        });
+        let ports = facts.declared.map(|declared| named_ports(&declared.ports)).unwrap_or_default();
+        groups.insert((project(&labels.unwrap_or_default(), keys), ports), Vec::new());
+    }
+    groups.into_iter().map(|((labels, ports), pods)| Alike { bare: bare(workload, labels, ports), pods }).collect()
+}
+
+fn project(labels: &Labels, keys: &BTreeSet<&str>) -> Labels {
+    let mentioned = labels.iter().filter(|(key, _)| keys.contains(key.as_str()));
+    mentioned.map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+fn named_ports(ports: &[ContainerPort]) -> Vec<NamedPort> {
+    let mut named: Vec<NamedPort> = ports
+        .iter()
+        .filter_map(|port| {
+            Some(NamedPort { name: port.name.clone()?, protocol: protocol(port.protocol), port: port.port })
+        })
+        .collect();
+    named.sort();
+    named.dedup();
+    named
+}
+
+fn bare(workload: &WorkloadRef, labels: Labels, ports: Vec<NamedPort>) -> Pod {
+    let (namespace, name) = (workload.namespace.clone(), workload.name.clone());
+    Pod { namespace, name, labels, addresses: Vec::new(), node_addresses: Vec::new(), ports }
+}
+
+fn exact(pod: &inventory::Pod, labels: Labels, ports: Vec<NamedPort>) -> Pod {
+    Pod {
+        namespace: pod.namespace.clone(),
+        name: pod.name.clone(),
+        labels,
+        addresses: pod.addresses.iter().map(|held| held.ip).collect(),
+        node_addresses: Vec::new(),
+        ports,
+    }
+}

@@ -1,0 +1,79 @@
+//! Makes text from outside (names of pods, DNS answers, labels) safe to show, for every module that prints or writes it.
+//!
+//! Formats with a grammar of their own (DOT, XML, Mermaid) build on [`plain`] and escape their own marks after it.
+
+/// The text with everything invisible or active in a terminal (controls, bidirectional marks, line separators) written
+/// as `\u{…}` or `\n`. Quotes stay as they are; a backslash is doubled, so that the result is unambiguous.
+pub fn plain(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut safe, char| {
+        match char {
+            '\'' | '"' => safe.push(char),
+            _ => safe.extend(char.escape_debug()),
+        }
+        safe
+    })
+}
+
+/// As [`plain`], but a backslash stays as it is: for text that may have been made plain already.
+pub fn visible(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut safe, char| {
+        match char {
+            '\'' | '"' | '\\' => safe.push(char),
+            _ => safe.extend(char.escape_debug()),
+        }
+        safe
+    })
+}
+
+/// The longest comment, in characters.
+const LONGEST_COMMENT: usize = 200;
+
+/// The text as one line of printable ASCII, cut to a bearable length: for a comment in a file.
+pub fn comment(text: &str) -> String {
+    let mut safe = String::new();
+    for char in text.chars() {
+        match char {
+            ' '..='~' => safe.push(char),
+            _ => safe.extend(char.escape_unicode()),
+        }
+        if safe.chars().count() > LONGEST_COMMENT {
+            safe.push_str("...");
+            break;
+        }
+    }
+    safe
+}
+
+/// `items` joined by commas, at most `shown` of them, and how many more there are.
+pub fn some_of<T: ToString>(items: impl IntoIterator<Item = T>, shown: usize) -> String {
+    let all: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
+    let listed = all.iter().take(shown).cloned().collect::<Vec<_>>().join(", ");
+    match all.len().saturating_sub(shown) {
+        0 => listed,
+        more => format!("{listed} and {more} more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terminal_escapes_and_direction_marks_become_visible() {
+        assert_eq!(plain("a\u{1b}[31mb\u{202e}c\nd"), "a\\u{1b}[31mb\\u{202e}c\\nd");
+        assert_eq!(visible(&plain("a\u{1b}")), plain("a\u{1b}"));
+        assert_eq!(plain(r#"it's "x" \n"#), r#"it's "x" \\n"#);
+    }
+
+    #[test]
+    fn a_comment_is_one_line_of_bounded_length() {
+        assert_eq!(comment("a.example\n- evil: true\u{2028}x"), "a.example\\u{a}- evil: true\\u{2028}x");
+        assert!(comment(&"x".repeat(10_000)).len() < 300);
+    }
+
+    #[test]
+    fn lists_are_cut_and_say_so() {
+        assert_eq!(some_of(["a", "b"], 3), "a, b");
+        assert_eq!(some_of(["a", "b", "c"], 1), "a and 2 more");
+    }
+}

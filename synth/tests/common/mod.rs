@@ -1,0 +1,158 @@
+//! Builds small observations for tests, in the library's own and in those of the binary.
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
+
+use netwright_record::inventory::{HeldAddress, Labels, Namespace, Node, Pod, Service, Workload, WorkloadRef};
+use netwright_record::{
+    Activity, Coverage, Edge, Ended, Endpoint, Header, Losses, Observation, Protocol, Time, Window,
+};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+/// Midnight of 1 November 2026.
+pub const START: i64 = 1_793_491_200;
+
+/// The address in `text`.
+pub fn address(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+/// `seconds` after [`START`].
+pub fn at(seconds: i64) -> Time {
+    Time::from_second(START + seconds).unwrap()
+}
+
+/// The labels in `pairs`.
+pub fn labels(pairs: &[(&str, &str)]) -> Labels {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+/// An observation under construction.
+pub struct World {
+    /// What there is so far, in the order in which it was added.
+    pub observation: Observation,
+}
+
+impl World {
+    /// A cluster in which nothing is yet, watched for a day.
+    pub fn new() -> Self {
+        let window = Window { from: at(0), until: at(86_400) };
+        Self { observation: Observation::new(Header::new("test 1.0.0", window)) }
+    }
+
+    /// The observation, sorted as one that was read from a file.
+    pub fn build(&self) -> Observation {
+        let mut observation = self.observation.clone();
+        observation.sort();
+        observation
+    }
+
+    /// Adds a namespace, if it is not there.
+    pub fn namespace(&mut self, name: &str) -> &mut Self {
+        let namespaces = &mut self.observation.inventory.namespaces;
+        if namespaces.iter().all(|namespace| namespace.name != name) {
+            namespaces.push(Namespace { name: name.into(), labels: Labels::new() });
+        }
+        self
+    }
+
+    /// Adds a workload without pods, whose template's stable labels are its selector.
+    pub fn workload(&mut self, namespace: &str, kind: &str, name: &str, selector: &[(&str, &str)]) -> WorkloadRef {
+        self.namespace(namespace);
+        let workload = WorkloadRef { namespace: namespace.into(), kind: kind.into(), name: name.into() };
+        self.observation.inventory.workloads.push(Workload {
+            workload: workload.clone(),
+            selector: labels(selector),
+            labels: labels(selector),
+            ports: Vec::new(),
+            host_network: false,
+            replicas: None,
+            service_account: None,
+            created: None,
+        });
+        workload
+    }
+
+    /// Adds a Deployment `name` selected by `app: name`, and one pod of it on node `n1`.
+    pub fn running(&mut self, namespace: &str, name: &str) -> WorkloadRef {
+        let workload = self.workload(namespace, "Deployment", name, &[("app", name)]);
+        self.pod(&workload, "n1", &[("app", name)]);
+        workload
+    }
+
+    /// Changes the stable labels of a workload's template.
+    pub fn template(&mut self, workload: &WorkloadRef, pairs: &[(&str, &str)]) {
+        self.declared(workload).labels = labels(pairs);
+    }
+
+    /// The inventory's record of a workload.
+    pub fn declared(&mut self, workload: &WorkloadRef) -> &mut Workload {
+        self.observation.inventory.workloads.iter_mut().find(|declared| declared.workload == *workload).unwrap()
+    }
+
+    /// Adds a pod with the next free address of 10.244.0.0/16.
+    pub fn pod(&mut self, workload: &WorkloadRef, node: &str, pairs: &[(&str, &str)]) -> &mut Pod {
+        let pods = &mut self.observation.inventory.pods;
+        let number = pods.len() + 1;
+        let ip = IpAddr::from([10, 244, (number / 250) as u8, (number % 250) as u8]);
+        pods.push(Pod {
+            namespace: workload.namespace.clone(),
+            name: format!("{}-{number}", workload.name),
+            uid: format!("uid-{number}"),
+            node: Some(node.into()),
+            workload: workload.clone(),
+            labels: labels(pairs),
+            addresses: vec![HeldAddress { ip, from: None, until: None }],
+            host_network: false,
+            ports: Vec::new(),
+            service_account: None,
+        });
+        pods.last_mut().unwrap()
+    }
+
+    /// Adds a node.
+    pub fn node(&mut self, name: &str, addresses: &[&str]) -> &mut Self {
+        let addresses = addresses.iter().map(|text| address(text)).collect();
+        let node = Node { name: name.into(), labels: Labels::new(), addresses, pod_cidrs: Vec::new() };
+        self.observation.inventory.nodes.push(node);
+        self
+    }
+
+    /// Gives a node a range for its pods.
+    pub fn pod_range(&mut self, node: &str, cidr: &str) -> &mut Self {
+        let nodes = &mut self.observation.inventory.nodes;
+        nodes.iter_mut().find(|known| known.name == node).unwrap().pod_cidrs.push(cidr.into());
+        self
+    }
+
+    /// Says that a node was watched for the whole window.
+    pub fn covered(&mut self, node: &str) -> &mut Self {
+        let Window { from, until: to } = self.observation.header.window;
+        let (run, losses, notes) = (format!("run-{node}"), Losses::default(), Vec::new());
+        let coverage = Coverage { node: node.into(), run, from, to, ended: Ended::Clean, losses, notes };
+        self.observation.coverage.push(coverage);
+        self
+    }
+
+    /// Adds a Service.
+    pub fn service(&mut self, service: Service) -> &mut Self {
+        self.observation.inventory.services.push(service);
+        self
+    }
+
+    /// Adds an edge with one established connection.
+    pub fn edge(&mut self, client: Endpoint, server: Endpoint, protocol: Protocol, port: u16) -> &mut Edge {
+        self.observation.edges.push(Edge {
+            client,
+            server,
+            protocol,
+            port,
+            services: BTreeSet::new(),
+            client_addresses: BTreeSet::new(),
+            server_addresses: BTreeSet::new(),
+            addresses_dropped: 0,
+            activity: Activity::once(at(3600)),
+            nodes: ["n1".to_owned()].into(),
+        });
+        self.observation.edges.last_mut().unwrap()
+    }
+}
