@@ -1,0 +1,118 @@
+//! Which pod held an address at a time. Addresses are used again: the pod that holds one now may not be the one that
+//! spoke from it.
+
+use netwright_record::Time;
+use netwright_record::inventory::Pod;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+/// The time of a flow, both ends included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) first: Time,
+    pub(super) last: Time,
+}
+
+impl Span {
+    /// `first` and `last` of an activity, in the right order even where a record has them wrong.
+    pub(super) fn of(activity: &netwright_record::Activity) -> Self {
+        Self { first: activity.first.min(activity.last), last: activity.first.max(activity.last) }
+    }
+}
+
+/// Who held an address.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Held<'a> {
+    /// A pod, or several of one workload.
+    By(&'a Pod),
+    /// Pods of different workloads within the time asked for.
+    ChangedHands,
+    /// No pod of the inventory.
+    Nobody,
+}
+
+/// A stretch in which a pod held an address: `from <= t < until`.
+#[derive(Debug, Clone, Copy)]
+struct Holding<'a> {
+    pod: &'a Pod,
+    from: Time,
+    until: Time,
+    /// The latest `until` of this stretch and all before it: where to stop looking back.
+    latest_until: Time,
+}
+
+impl Holding<'_> {
+    fn overlaps(&self, span: Span) -> bool {
+        self.from <= span.last && (self.until > span.first || self.until == Time::MAX)
+    }
+
+    fn contains(&self, span: Span) -> bool {
+        self.from <= span.first && (self.until > span.last || self.until == Time::MAX)
+    }
+}
+
+/// Looked up by one address and one span: O(log n), and as many steps as pods held the address in that span.
+#[derive(Debug, Default)]
+pub(super) struct PodAddresses<'a> {
+    /// Sorted by `from`.
+    holdings: BTreeMap<IpAddr, Vec<Holding<'a>>>,
+}
+
+impl<'a> PodAddresses<'a> {
+    pub(super) fn new(pods: &'a [Pod]) -> Self {
+        let mut holdings: BTreeMap<IpAddr, Vec<Holding<'a>>> = BTreeMap::new();
+        for pod in pods.iter().filter(|pod| !pod.host_network) {
+            for held in &pod.addresses {
+                let (from, until) = (held.from.unwrap_or(Time::MIN), held.until.unwrap_or(Time::MAX));
+                let holding = Holding { pod, from, until, latest_until: until };
+                holdings.entry(held.ip.to_canonical()).or_default().push(holding);
+            }
+        }
+        for holdings in holdings.values_mut() {
+            holdings.sort_by_key(|holding| (holding.from, holding.until, &holding.pod.uid));
+            let mut latest = Time::MIN;
+            for holding in holdings {
+                latest = latest.max(holding.until);
+                holding.latest_until = latest;
+            }
+        }
+        Self { holdings }
+    }
+
+    /// Who held `ip` during `span`. Where several did, one that held it from beginning to end is preferred to one
+    /// that did not; `node`, where given, is the node the address was seen on.
+    pub(super) fn holder(&self, ip: IpAddr, span: Span, node: Option<&str>) -> Held<'a> {
+        let mut found = self.overlapping(ip, span);
+        narrow(&mut found, |holding| node.is_some() && holding.pod.node.as_deref() == node);
+        narrow(&mut found, |holding| holding.contains(span));
+        match found.split_first() {
+            None => Held::Nobody,
+            Some((first, rest)) if rest.iter().all(|other| other.pod.workload == first.pod.workload) => {
+                Held::By(first.pod)
+            }
+            Some(_) => Held::ChangedHands,
+        }
+    }
+
+    fn overlapping(&self, ip: IpAddr, span: Span) -> Vec<Holding<'a>> {
+        let Some(holdings) = self.holdings.get(&ip) else { return Vec::new() };
+        let begun = holdings.partition_point(|holding| holding.from <= span.last);
+        let mut found: Vec<Holding<'a>> = holdings
+            .iter()
+            .take(begun)
+            .rev()
+            .take_while(|holding| holding.latest_until > span.first)
+            .filter(|holding| holding.overlaps(span))
+            .copied()
+            .collect();
+        found.reverse();
+        found
+    }
+}
+
+/// Keeps those that satisfy `better`, if any does.
+fn narrow<'a>(found: &mut Vec<Holding<'a>>, better: impl Fn(&Holding<'a>) -> bool) {
+    if found.iter().any(&better) {
+        found.retain(better);
+    }
+}

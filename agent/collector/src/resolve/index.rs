@@ -1,0 +1,263 @@
+//! The inventory as it is asked: who was at this address at that time, as a server and as a client.
+
+use super::addresses::{Held, PodAddresses, Span};
+use super::nodes::Nodes;
+use super::reason::{Reason, service_name};
+use super::services::{Port, Services};
+use netwright_record::inventory::{Backend, Inventory, Pod};
+use netwright_record::{Endpoint, Flow, Local, Protocol};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+/// What may answer behind a Service port: an endpoint and its port.
+pub(super) type Targets = BTreeMap<(Endpoint, u16), Target>;
+
+/// What is known of one of the [`Targets`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Target {
+    /// The nodes its backends run on; none for one whose node is not known.
+    pub(super) nodes: BTreeSet<Option<String>>,
+    /// The addresses of its backends, for endpoints that are known by address.
+    pub(super) addresses: BTreeSet<IpAddr>,
+}
+
+/// The end of a flow on the node that saw it.
+#[derive(Debug, Clone)]
+pub(super) struct LocalEnd<'a> {
+    pub(super) endpoint: Endpoint,
+    pub(super) ip: Option<IpAddr>,
+    /// The pod, where it is one with addresses of its own.
+    pod: Option<&'a Pod>,
+}
+
+/// What a client finds at an address and port.
+#[derive(Debug)]
+pub(super) enum Server<'a> {
+    /// One endpoint.
+    Endpoint(Endpoint),
+    /// A node; what listens there is not known yet.
+    Node(&'a str),
+    /// A Service.
+    Service(Port<'a>),
+    /// An address outside the cluster.
+    Outside,
+}
+
+/// Everything that is looked up while resolving.
+#[derive(Debug)]
+pub(super) struct Index<'a> {
+    pods: BTreeMap<&'a str, &'a Pod>,
+    addresses: PodAddresses<'a>,
+    nodes: Nodes<'a>,
+    services: Services<'a>,
+    /// The targets of Service ports that are the same at all times, by namespace, name, protocol and port.
+    targets: BTreeMap<(&'a str, &'a str, Protocol, u16), Targets>,
+}
+
+impl<'a> Index<'a> {
+    pub(super) fn new(inventory: &'a Inventory) -> Self {
+        let mut index = Self {
+            pods: inventory.pods.iter().map(|pod| (pod.uid.as_str(), pod)).collect(),
+            addresses: PodAddresses::new(&inventory.pods),
+            nodes: Nodes::new(inventory),
+            services: Services::new(inventory),
+            targets: BTreeMap::new(),
+        };
+        for service in &inventory.services {
+            for port in service.ports.iter().map(|port| Port { service, port }) {
+                if let Some(targets) = index.timeless_targets(port) {
+                    index.targets.insert(port_key(port), targets);
+                }
+            }
+        }
+        index
+    }
+
+    pub(super) fn nodes(&self) -> &Nodes<'a> {
+        &self.nodes
+    }
+
+    pub(super) fn services(&self) -> &Services<'a> {
+        &self.services
+    }
+
+    /// Who the local end of a flow is.
+    pub(super) fn local(&self, flow: &Flow, span: Span) -> Result<LocalEnd<'a>, Reason> {
+        let ip = flow.local.ip().map(|ip| ip.to_canonical());
+        let node = |name: &str| Endpoint::Node { name: name.to_owned(), workload: None };
+        let (endpoint, pod) = match &flow.local {
+            Local::Pod { uid, .. } => match self.pods.get(uid.as_str()) {
+                Some(pod) => (pod_endpoint(pod, &flow.node), Some(*pod)),
+                // A pod that is gone and had the node's addresses: the node is what a policy would see.
+                None if ip.is_some_and(|ip| self.nodes.owns(&flow.node, ip)) => (node(&flow.node), None),
+                None => return Err(Reason::LocalPodUnknown),
+            },
+            Local::Host { .. } => (node(&flow.node), None),
+            Local::Address { ip } => self.local_address(ip.to_canonical(), span, flow)?,
+            Local::Unknown { .. } => return Err(Reason::LocalUnknown),
+        };
+        Ok(LocalEnd { endpoint, ip, pod })
+    }
+
+    fn local_address(&self, ip: IpAddr, span: Span, flow: &Flow) -> Result<(Endpoint, Option<&'a Pod>), Reason> {
+        match (self.addresses.holder(ip, span, Some(&flow.node)), self.nodes.at(ip)) {
+            (Held::By(pod), _) => Ok((pod_endpoint(pod, &flow.node), Some(pod))),
+            (Held::ChangedHands, _) => Err(Reason::ChangedHands),
+            (Held::Nobody, Some(node)) => Ok((Endpoint::Node { name: node.to_owned(), workload: None }, None)),
+            (Held::Nobody, None) => Err(Reason::LocalAddressUnknown),
+        }
+    }
+
+    /// Whether `ip` is the local end itself.
+    pub(super) fn is_own(&self, local: &LocalEnd<'_>, ip: IpAddr) -> bool {
+        let of_node = match &local.endpoint {
+            Endpoint::Node { name, .. } => self.nodes.owns(name, ip),
+            _ => false,
+        };
+        let of_pod = || local.pod.is_some_and(|pod| pod.addresses.iter().any(|held| held.ip.to_canonical() == ip));
+        of_node || local.ip == Some(ip) || of_pod()
+    }
+
+    /// What answers at an address and port.
+    pub(super) fn server(&self, ip: IpAddr, protocol: Protocol, port: u16, span: Span) -> Result<Server<'a>, Reason> {
+        if let Some(port) = self.services.at(ip, protocol, port) {
+            return Ok(Server::Service(port));
+        }
+        if let Some(service) = self.services.with_cluster_ip(ip) {
+            return Err(Reason::no_such_port(service, protocol, port));
+        }
+        if self.services.is_api_server(ip, protocol, port) {
+            return Ok(Server::Endpoint(Endpoint::ApiServer));
+        }
+        match self.inside(ip, span)? {
+            Some(Inside::Pod(pod)) => Ok(Server::Endpoint(Endpoint::Workload(pod.workload.clone()))),
+            Some(Inside::Node(node)) => {
+                Ok(self.services.at_node_port(protocol, port).map_or(Server::Node(node), Server::Service))
+            }
+            Some(Inside::LinkLocal) => Ok(Server::Endpoint(Endpoint::LinkLocal { address: ip })),
+            None => match self.services.with_external_ip(ip) {
+                Some(service) => Err(Reason::no_such_port(service, protocol, port)),
+                None => Ok(Server::Outside),
+            },
+        }
+    }
+
+    /// Who speaks from an address.
+    pub(super) fn client(&self, ip: IpAddr, span: Span) -> Result<Endpoint, Reason> {
+        if let Some(service) = self.services.with_cluster_ip(ip) {
+            return Err(Reason::ClientIsService(service_name(service)));
+        }
+        Ok(match self.inside(ip, span)? {
+            Some(Inside::Pod(pod)) => Endpoint::Workload(pod.workload.clone()),
+            Some(Inside::Node(node)) => Endpoint::Node { name: node.to_owned(), workload: None },
+            Some(Inside::LinkLocal) => Endpoint::LinkLocal { address: ip },
+            None if self.services.is_api_server_ip(ip) => Endpoint::ApiServer,
+            None => Endpoint::Internet,
+        })
+    }
+
+    /// What answers behind a Service port.
+    pub(super) fn targets(&self, port: Port<'a>, span: Span) -> Result<Cow<'_, Targets>, Reason> {
+        let targets = match self.targets.get(&port_key(port)) {
+            Some(targets) => Cow::Borrowed(targets),
+            None => Cow::Owned(self.targets_during(port, span)),
+        };
+        if targets.is_empty() {
+            let (service, number) = (service_name(port.service), port.port.port);
+            return Err(match port.targets(span).next() {
+                Some(_) => Reason::BackendsUnknown { service, port: number },
+                None => Reason::NoEndpoints { service, port: number },
+            });
+        }
+        Ok(targets)
+    }
+
+    fn targets_during(&self, port: Port<'a>, span: Span) -> Targets {
+        let mut targets = Targets::new();
+        for (backend, number) in port.targets(span) {
+            let ip = backend.address.ip.to_canonical();
+            let found = match port.is_api_server() {
+                true => Some((Endpoint::ApiServer, None)),
+                false => self.backend(backend, number, port.port.protocol, span),
+            };
+            let Some((endpoint, node)) = found else { continue };
+            let by_address = endpoint.workload().is_none();
+            let target = targets.entry((endpoint, number)).or_default();
+            target.nodes.insert(node);
+            target.addresses.extend(by_address.then_some(ip));
+        }
+        targets
+    }
+
+    /// The targets of a port, if they do not depend on the time: a backend without a UID is found by its address.
+    fn timeless_targets(&self, port: Port<'a>) -> Option<Targets> {
+        let known = |backend: &Backend| backend.pod_uid.as_deref().is_some_and(|uid| self.pods.contains_key(uid));
+        let fixed = port.is_timeless() && (port.is_api_server() || port.service.backends.iter().all(known));
+        let any_time = Span { first: netwright_record::Time::MIN, last: netwright_record::Time::MAX };
+        fixed.then(|| self.targets_during(port, any_time))
+    }
+
+    /// Who a backend is, and on which node.
+    fn backend(
+        &self,
+        backend: &Backend,
+        port: u16,
+        protocol: Protocol,
+        span: Span,
+    ) -> Option<(Endpoint, Option<String>)> {
+        let ip = backend.address.ip.to_canonical();
+        if let Some(pod) = backend.pod_uid.as_deref().and_then(|uid| self.pods.get(uid)) {
+            return Some((pod_endpoint(pod, ""), pod.node.clone()));
+        }
+        match self.inside(ip, span).ok()? {
+            Some(Inside::Pod(pod)) => Some((pod_endpoint(pod, ""), pod.node.clone())),
+            Some(Inside::Node(node)) => {
+                let workload = self.nodes.declared(node, protocol, port).cloned();
+                Some((Endpoint::Node { name: node.to_owned(), workload }, Some(node.to_owned())))
+            }
+            Some(Inside::LinkLocal) => Some((Endpoint::LinkLocal { address: ip }, None)),
+            None => Some((Endpoint::External { address: ip }, None)),
+        }
+    }
+
+    fn inside(&self, ip: IpAddr, span: Span) -> Result<Option<Inside<'a>>, Reason> {
+        match (self.addresses.holder(ip, span, None), self.nodes.at(ip)) {
+            (Held::By(pod), _) => Ok(Some(Inside::Pod(pod))),
+            (Held::ChangedHands, _) => Err(Reason::ChangedHands),
+            (Held::Nobody, Some(node)) => Ok(Some(Inside::Node(node))),
+            (Held::Nobody, None) if is_link_local(ip) => Ok(Some(Inside::LinkLocal)),
+            (Held::Nobody, None) if self.nodes.in_pod_range(ip) => Err(Reason::PodUnknown),
+            (Held::Nobody, None) => Ok(None),
+        }
+    }
+}
+
+/// What an address inside the cluster belongs to.
+enum Inside<'a> {
+    Pod(&'a Pod),
+    Node(&'a str),
+    LinkLocal,
+}
+
+fn port_key<'a>(port: Port<'a>) -> (&'a str, &'a str, Protocol, u16) {
+    (&port.service.namespace, &port.service.name, port.port.protocol, port.port.port)
+}
+
+/// A pod as a policy sees it. `node` is where it was seen, for one of which the inventory does not say.
+fn pod_endpoint(pod: &Pod, node: &str) -> Endpoint {
+    match pod.host_network {
+        false => Endpoint::Workload(pod.workload.clone()),
+        true => Endpoint::Node {
+            name: pod.node.clone().unwrap_or_else(|| node.to_owned()),
+            workload: Some(pod.workload.clone()),
+        },
+    }
+}
+
+fn is_link_local(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    }
+}

@@ -1,0 +1,83 @@
+//! What was said about one edge, apart for the two ends that said it.
+
+use super::sighting::{Key, Side};
+use netwright_record::{Activity, Edge, ServiceRef};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+/// Both ends of one edge. They count the same connections: their counts must not be added up.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Sides {
+    pub(super) client: Option<Activity>,
+    pub(super) server: Option<Activity>,
+    pub(super) services: BTreeSet<ServiceRef>,
+    pub(super) client_addresses: BTreeSet<IpAddr>,
+    pub(super) server_addresses: BTreeSet<IpAddr>,
+    pub(super) nodes: BTreeSet<String>,
+}
+
+impl Sides {
+    /// Adds what one end counted.
+    pub(super) fn count(&mut self, side: Side, activity: &Activity) {
+        let mine = match side {
+            Side::Client => &mut self.client,
+            Side::Server => &mut self.server,
+        };
+        match mine {
+            Some(mine) => mine.merge(activity),
+            None => *mine = Some(activity.clone()),
+        }
+    }
+
+    /// Adds what is known besides the counts.
+    pub(super) fn describe(&mut self, other: &Sides) {
+        self.services.extend(other.services.iter().cloned());
+        self.client_addresses.extend(&other.client_addresses);
+        self.server_addresses.extend(&other.server_addresses);
+        self.nodes.extend(other.nodes.iter().cloned());
+    }
+
+    /// The edge, if anything was counted.
+    pub(super) fn into_edge(self, key: Key) -> Option<Edge> {
+        let activity = match (self.client, self.server) {
+            (Some(client), Some(server)) => both(client, &server),
+            (client, server) => client.or(server)?,
+        };
+        let (client_addresses, more_clients) = keep_some(self.client_addresses);
+        let (server_addresses, more_servers) = keep_some(self.server_addresses);
+        let Key { client, server, protocol, port } = key;
+        Some(Edge {
+            client,
+            server,
+            protocol,
+            port,
+            services: self.services,
+            client_addresses,
+            server_addresses,
+            addresses_dropped: more_clients.saturating_add(more_servers),
+            activity,
+            nodes: self.nodes,
+        })
+    }
+}
+
+/// The larger count of the two; what failed only the client knows, for it never reached the server.
+fn both(client: Activity, server: &Activity) -> Activity {
+    let mut hours = client.hours;
+    hours.merge(&server.hours);
+    Activity {
+        first: client.first.min(server.first),
+        last: client.last.max(server.last),
+        connections: client.connections.max(server.connections),
+        failed: client.failed,
+        bytes: client.bytes.max(server.bytes),
+        hours,
+    }
+}
+
+/// The lowest addresses, and how many more there were.
+fn keep_some(addresses: BTreeSet<IpAddr>) -> (BTreeSet<IpAddr>, u64) {
+    let more = addresses.len().saturating_sub(Edge::ADDRESSES_KEPT);
+    let kept = addresses.into_iter().take(Edge::ADDRESSES_KEPT).collect();
+    (kept, u64::try_from(more).unwrap_or(u64::MAX))
+}
