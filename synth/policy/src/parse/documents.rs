@@ -3,6 +3,10 @@
 use serde::de::Error as _;
 use serde_yaml::Value;
 
+/// Brackets left open at one time. The reader refuses more than 128 levels, but only after a scan that takes time
+/// quadratic in their number; text that merely holds brackets does not leave so many open.
+const OPEN_BRACKETS: usize = 2_000;
+
 /// One document that is not empty.
 pub(crate) struct Document {
     /// The line of its first content, counted from 1.
@@ -115,6 +119,9 @@ fn is_content(line: &str) -> bool {
 impl Chunk<'_> {
     fn read(&self) -> Option<Document> {
         let line = self.first_line + self.text.lines().position(is_content)?;
+        if is_too_deep(self.text) {
+            return Some(Document { line, content: Err("nested too deeply".to_owned()) });
+        }
         match self.value() {
             Ok(Value::Null) => None,
             Ok(value) => Some(Document { line, content: Ok(value) }),
@@ -129,6 +136,18 @@ impl Chunk<'_> {
         value.apply_merge().map_err(serde_yaml::Error::custom)?;
         Ok(value)
     }
+}
+
+fn is_too_deep(text: &str) -> bool {
+    let open = text.bytes().scan(0_usize, |open, byte| {
+        *open = match byte {
+            b'[' | b'{' => *open + 1,
+            b']' | b'}' => open.saturating_sub(1),
+            _ => *open,
+        };
+        Some(*open)
+    });
+    open.max().is_some_and(|open| open > OPEN_BRACKETS)
 }
 
 /// The reader counts lines from the start of the document; people look for them in the file.
