@@ -18,5 +18,7 @@ pub mod synthesis;
 pub mod text;
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 #[path = "../tests/common/mod.rs"]
 mod testing;

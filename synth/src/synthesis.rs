@@ -6,9 +6,11 @@ use crate::infer::infer;
 use crate::infer::rules::Plan;
 use crate::output::{OutputError, Staged};
 use crate::render::{self, RenderError};
-use crate::replay::{Replay, replay};
-use netwright_policy::{LoadError, PolicySet};
-use netwright_record::Observation;
+use crate::replay::{Denial, Replay, replay};
+use crate::text::plain;
+use netwright_policy::{Direction, LoadError, PolicySet};
+use netwright_record::{Edge, Observation};
+use std::fmt;
 use std::path::Path;
 
 /// Why nothing was written.
@@ -24,8 +26,8 @@ pub enum SynthesisError {
     #[error("cannot read back the manifests just written, so nothing was put in place; please report this: {0}")]
     ReadBack(#[from] LoadError),
     /// The policies would cut off what was seen.
-    #[error("{}", .0)]
-    Denied(Denied),
+    #[error("{0}")]
+    Denied(Box<Denied>),
 }
 
 /// A failed proof: the policies as read back, and what they deny.
@@ -41,13 +43,18 @@ pub struct Denied {
 
 const EDGES_NAMED: usize = 10;
 
-impl std::fmt::Display for Denied {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "the policies would deny connections that were seen, so nothing was put in place; please report this with the observation:"
+impl fmt::Display for Denied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "the policies would deny connections that were seen, so nothing was put in place. Where a pod below has \
+             labels that the selector of its workload does not match, correct the inventory; otherwise please report \
+             this with the observation:",
         )?;
-        self.edges.iter().try_for_each(|edge| write!(f, "\n  {edge}"))
+        self.edges.iter().try_for_each(|edge| write!(f, "\n  {edge}"))?;
+        match self.replay.denied.len().saturating_sub(self.edges.len()) {
+            0 => Ok(()),
+            more => write!(f, "\n  and {more} more"),
+        }
     }
 }
 
@@ -73,26 +80,34 @@ pub fn synthesise(observation: &Observation, out: &Path, progress: impl Fn()) ->
     let policies = PolicySet::load(staged.path())?.policies;
     let replay = replay(observation, &policies, progress);
     if !replay.denied.is_empty() {
-        return Err(SynthesisError::Denied(denied(observation, policies, replay)));
+        return Err(SynthesisError::Denied(Box::new(denied(observation, policies, replay))));
     }
     let removed = staged.publish()?;
     Ok(Synthesis { plan, replay, files: files.len(), removed })
 }
 
 fn denied(observation: &Observation, policies: PolicySet, replay: Replay) -> Denied {
-    let edges = replay
-        .denied
-        .iter()
-        .take(EDGES_NAMED)
-        .filter_map(|denial| {
-            let edge = observation.edges.get(denial.edge)?;
-            let policy = denial.isolated_by.iter().find_map(|index| policies.policies().get(*index));
-            let by = policy.map(|policy| format!("{}/{}", policy.namespace, policy.name)).unwrap_or_default();
-            Some(format!(
-                "{} -> {} {}/{}: {:?} denied, isolated by {by}",
-                edge.client, edge.server, edge.port, edge.protocol, denial.end
-            ))
-        })
-        .collect();
+    let first = replay.denied.iter().take(EDGES_NAMED);
+    let edges =
+        first.filter_map(|denial| Some(describe(observation.edges.get(denial.edge)?, denial, &policies))).collect();
     Denied { policies, replay, edges }
+}
+
+fn describe(edge: &Edge, denial: &Denial, policies: &PolicySet) -> String {
+    let isolating = denial.isolated_by.iter().filter_map(|index| policies.policies().get(*index));
+    let names: Vec<String> = isolating.map(|policy| format!("{}/{}", policy.namespace, policy.name)).collect();
+    let end = match denial.end {
+        Direction::Egress => "egress",
+        Direction::Ingress => "ingress",
+    };
+    format!(
+        "{} -> {} {}/{} ({} to {}): {end} denied, isolated by {}",
+        edge.client,
+        edge.server,
+        edge.port,
+        edge.protocol,
+        plain(&denial.client),
+        plain(&denial.server),
+        names.join(", ")
+    )
 }

@@ -44,7 +44,7 @@ fn report(out: &mut dyn Write, inspection: &Inspection) -> io::Result<()> {
     let cluster = inspection.cluster.as_deref().unwrap_or("not given");
     writeln!(out, "window      {} to {}", inspection.from, inspection.until)?;
     writeln!(out, "cluster     {}", plain(cluster))?;
-    writeln!(out, "written by  {}", plain(&inspection.written_by))?;
+    writeln!(out, "written by  {}", plain(inspection.written_by))?;
     writeln!(out, "sha256      {}", inspection.sha256)?;
     let contents: Vec<String> = inspection.contents.iter().map(|(what, count)| format!("{count} {what}")).collect();
     writeln!(out, "holds       {}", contents.join(", "))?;
@@ -78,7 +78,7 @@ fn coverage(out: &mut dyn Write, inspection: &Inspection) -> io::Result<()> {
     write!(out, "\n{}", table::render(&rows))?;
     for node in &inspection.coverage {
         for note in &node.notes {
-            writeln!(out, "note on {}: {}", plain(&node.node), plain(note))?;
+            writeln!(out, "note on {}: {}", plain(node.node), plain(note))?;
         }
     }
     Ok(())

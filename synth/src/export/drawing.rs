@@ -23,7 +23,7 @@ pub struct Arrow {
 
 /// The arrows of `graph`, in order.
 pub fn arrows(graph: &DependencyGraph) -> Vec<Arrow> {
-    let mut ports: BTreeMap<(usize, usize, bool), BTreeSet<(u16, &str)>> = BTreeMap::new();
+    let mut ports: BTreeMap<_, BTreeSet<(u16, &str)>> = BTreeMap::new();
     for (client, server, link) in graph.links() {
         let key = (client, server, !link.activity.established());
         ports.entry(key).or_default().insert((link.port, link.protocol.as_str()));

@@ -156,3 +156,32 @@ impl World {
         self.observation.edges.last_mut().unwrap()
     }
 }
+
+/// A shop in three namespaces: each kind of endpoint once, an attempt that failed, a silent workload in `data`.
+pub fn shop() -> World {
+    let mut world = World::new();
+    world.node("n1", &["198.18.1.1"]).node("n2", &["198.18.1.2"]).covered("n1").covered("n2");
+    world.pod_range("n1", "10.244.0.0/24");
+    let [front, api, job] = ["front", "api", "job"].map(|name| Endpoint::Workload(world.running("shop", name)));
+    let [db, dns] =
+        [("data", "db"), ("kube-system", "dns")].map(|(n, name)| Endpoint::Workload(world.running(n, name)));
+    world.running("data", "silent");
+    let node = |name: &str| Endpoint::Node { name: name.into(), workload: None };
+    let billing = Endpoint::ExternalName { names: ["billing.example".into()].into() };
+    world.edge(Endpoint::Internet, front.clone(), Protocol::Tcp, 8080).client_addresses =
+        [address("198.18.9.9")].into();
+    world.edge(front.clone(), api.clone(), Protocol::Tcp, 8080);
+    for client in [&front, &api, &job] {
+        world.edge(client.clone(), dns.clone(), Protocol::Udp, 53);
+    }
+    world.edge(api.clone(), db.clone(), Protocol::Tcp, 5432);
+    world.edge(api.clone(), billing, Protocol::Tcp, 443).server_addresses = [address("198.18.0.7")].into();
+    world.edge(api.clone(), Endpoint::ApiServer, Protocol::Tcp, 6443).server_addresses = [address("198.18.2.1")].into();
+    world.edge(job.clone(), Endpoint::LinkLocal { address: address("169.254.169.254") }, Protocol::Tcp, 80);
+    world.edge(job.clone(), db.clone(), Protocol::Tcp, 6379).activity.failed = 1;
+    world.edge(node("n1"), api.clone(), Protocol::Tcp, 8080);
+    world.edge(node("n2"), db.clone(), Protocol::Tcp, 9187).nodes = ["n1".into(), "n2".into()].into();
+    world.edge(db.clone(), db, Protocol::Tcp, 5433);
+    world.edge(api, node("n2"), Protocol::Tcp, 9100);
+    world
+}

@@ -1,0 +1,233 @@
+//! `netwright synth` and `netwright check` from the outside: files, bytes, exit codes.
+
+mod common;
+
+use common::{World, address, shop};
+use netwright_record::{Endpoint, Observation, Protocol, file};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use tempfile::TempDir;
+
+fn netwright(arguments: &[&str]) -> Output {
+    assert_cmd::cargo::cargo_bin_cmd!("netwright").args(arguments).output().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// A folder with an observation in it.
+struct Desk {
+    folder: TempDir,
+}
+
+impl Desk {
+    fn with(observation: &Observation) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        file::write_path(observation, &folder.path().join("observation")).unwrap();
+        Self { folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn text(&self, name: &str) -> String {
+        self.path(name).to_str().unwrap().to_owned()
+    }
+
+    fn synth(&self, out: &str) -> Output {
+        netwright(&["synth", &self.text("observation"), "--out", &self.text(out)])
+    }
+
+    fn check(&self, policies: &str) -> Output {
+        netwright(&["check", &self.text("observation"), "--policies", &self.text(policies)])
+    }
+}
+
+/// Every file below `folder`, with its bytes.
+fn tree(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let name = entry.file_name().into_string().unwrap();
+        if entry.path().is_dir() {
+            files.extend(tree(&entry.path()).into_iter().map(|(below, bytes)| (format!("{name}/{below}"), bytes)));
+        } else {
+            files.insert(name, fs::read(entry.path()).unwrap());
+        }
+    }
+    files
+}
+
+#[test]
+fn a_shop_becomes_proven_policies() {
+    let desk = Desk::with(&shop().build());
+    let output = desk.synth("policies");
+    assert!(output.status.success(), "{}", stderr(&output));
+    let names: Vec<String> = tree(&desk.path("policies")).into_keys().collect();
+    let expected = [
+        "data/db.yaml",
+        "data/kustomization.yaml",
+        "evidence.json",
+        "kube-system/default-deny.yaml",
+        "kube-system/dns.yaml",
+        "kube-system/kustomization.yaml",
+        "kustomization.yaml",
+        "shop/api.yaml",
+        "shop/default-deny.yaml",
+        "shop/front.yaml",
+        "shop/job.yaml",
+        "shop/kustomization.yaml",
+    ];
+    assert_eq!(names, expected);
+    let summary = stdout(&output).replace(&desk.text("policies"), "DIR");
+    insta::assert_snapshot!("summary", summary);
+    let check = desk.check("policies");
+    assert_eq!(check.status.code(), Some(0), "{}", stderr(&check));
+    assert!(stdout(&check).contains("0 denied, 1 left out on purpose; 1 never established"), "{}", stdout(&check));
+    let entries = fs::read_dir(desk.folder.path()).unwrap().count();
+    assert_eq!(entries, 2, "only the observation and the policies are left");
+}
+
+#[test]
+fn the_manifests_of_a_shop() {
+    let desk = Desk::with(&shop().build());
+    assert!(desk.synth("policies").status.success());
+    let digest = shop().build().digest();
+    for (name, bytes) in tree(&desk.path("policies")) {
+        let text =
+            String::from_utf8(bytes).unwrap().replace(&digest, "DIGEST").replace(env!("CARGO_PKG_VERSION"), "VERSION");
+        insta::assert_snapshot!(name.replace('/', "-"), text);
+    }
+}
+
+#[test]
+fn two_runs_and_shuffled_lines_give_the_same_bytes() {
+    let desk = Desk::with(&shop().build());
+    assert!(desk.synth("first").status.success());
+    assert!(desk.synth("second").status.success());
+    let mut plain = Vec::new();
+    file::write_plain(&shop().build(), &mut plain).unwrap();
+    let text = String::from_utf8(plain).unwrap();
+    let mut lines: Vec<&str> = text.lines().collect();
+    // The header stays first and the end record last; between them everything is turned round and interleaved.
+    let last = lines.len() - 1;
+    lines[1..last].reverse();
+    lines[1..last].rotate_left(7);
+    fs::write(desk.path("observation"), lines.join("\n") + "\n").unwrap();
+    assert!(desk.synth("third").status.success());
+    let first = tree(&desk.path("first"));
+    assert_eq!(first, tree(&desk.path("second")));
+    assert_eq!(first, tree(&desk.path("third")));
+}
+
+#[test]
+fn a_broken_policy_is_found_with_its_edge_and_its_end() {
+    let desk = Desk::with(&shop().build());
+    assert!(desk.synth("policies").status.success());
+    let file = desk.path("policies/data/db.yaml");
+    let broken = fs::read_to_string(&file).unwrap().replace("port: 5432", "port: 5439");
+    fs::write(&file, broken).unwrap();
+    let output = desk.check("policies");
+    assert_eq!(output.status.code(), Some(3));
+    let line = stdout(&output).lines().find(|line| line.contains("5432/TCP")).unwrap().to_owned();
+    assert!(line.contains("shop/Deployment/api -> data/Deployment/db"), "{line}");
+    assert!(line.contains("ingress") && line.contains("data/db") && line.contains("db.yaml"), "{line}");
+    assert!(stdout(&output).contains("1 denied"));
+}
+
+#[test]
+fn check_tries_every_rollout_of_a_workload() {
+    let mut world = World::new();
+    let (web, api) = (world.running("n", "web"), world.running("n", "api"));
+    world.pod(&web, "n1", &[("app", "web"), ("version", "old")]);
+    world.edge(Endpoint::Workload(web), Endpoint::Workload(api), Protocol::Tcp, 80);
+    let desk = Desk::with(&world.build());
+    let policy = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: api, namespace: n}\nspec:\n  podSelector: {matchLabels: {app: api}}\n  policyTypes: [Ingress]\n  ingress:\n  - from:\n    - podSelector: {matchExpressions: [{key: version, operator: DoesNotExist}]}\n";
+    fs::write(desk.path("policy.yaml"), policy).unwrap();
+    assert_eq!(desk.check("policy.yaml").status.code(), Some(3));
+}
+
+#[test]
+fn check_takes_the_addresses_of_pods_into_account() {
+    let mut world = World::new();
+    let (web, api) = (world.running("n", "web"), world.running("n", "api"));
+    world.edge(Endpoint::Workload(web), Endpoint::Workload(api), Protocol::Tcp, 80);
+    let desk = Desk::with(&world.build());
+    let policy = |cidr: &str| {
+        format!(
+            "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: api, namespace: n}}\nspec:\n  podSelector: {{matchLabels: {{app: api}}}}\n  policyTypes: [Ingress]\n  ingress:\n  - from:\n    - ipBlock: {{cidr: {cidr}}}\n"
+        )
+    };
+    fs::write(desk.path("policy.yaml"), policy("10.244.0.0/16")).unwrap();
+    assert_eq!(desk.check("policy.yaml").status.code(), Some(0));
+    fs::write(desk.path("policy.yaml"), policy("10.245.0.0/16")).unwrap();
+    assert_eq!(desk.check("policy.yaml").status.code(), Some(3));
+}
+
+/// A pod that its workload's selector does not match is a client that no rule names.
+#[test]
+fn policies_that_would_deny_are_not_put_in_place() {
+    let mut world = World::new();
+    let (web, api) = (world.running("n", "web"), world.running("n", "api"));
+    world.pod(&web, "n1", &[("app", "renamed")]);
+    world.edge(Endpoint::Workload(web), Endpoint::Workload(api), Protocol::Tcp, 80);
+    let desk = Desk::with(&world.build());
+    let output = desk.synth("policies");
+    assert_eq!(output.status.code(), Some(1));
+    let message = stderr(&output);
+    assert!(message.contains("n/Deployment/web -> n/Deployment/api 80/TCP"), "{message}");
+    assert!(
+        message.contains("app=renamed") && message.contains("ingress denied") && message.contains("n/api"),
+        "{message}"
+    );
+    assert_eq!(fs::read_dir(desk.folder.path()).unwrap().count(), 1, "nothing but the observation is left");
+}
+
+#[test]
+fn files_of_others_are_refused_and_ours_are_replaced_or_removed() {
+    let desk = Desk::with(&shop().build());
+    assert!(desk.synth("policies").status.success());
+    fs::write(desk.path("policies/shop/notes.txt"), "mine").unwrap();
+    let mut smaller = shop();
+    let is_front = |end: &Endpoint| end.workload().is_some_and(|workload| workload.name == "front");
+    smaller.observation.edges.retain(|edge| !is_front(&edge.client) && !is_front(&edge.server));
+    file::write_path(&smaller.build(), &desk.path("observation")).unwrap();
+    let output = desk.synth("policies");
+    assert!(output.status.success(), "{}", stderr(&output));
+    for file in ["shop/default-deny.yaml", "shop/front.yaml"] {
+        assert!(stdout(&output).contains(&format!("removed {file}")), "{}", stdout(&output));
+        assert!(!desk.path("policies").join(file).exists());
+    }
+    assert!(desk.path("policies/shop/notes.txt").exists());
+    fs::write(desk.path("policies/shop/api.yaml"), "kind: Mine\n").unwrap();
+    let before = tree(&desk.path("policies"));
+    let output = desk.synth("policies");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("api.yaml") && stderr(&output).contains("was not written by netwright"));
+    assert_eq!(tree(&desk.path("policies")), before);
+}
+
+#[test]
+fn hostile_names_stay_inside_comments_and_strings() {
+    let mut world = World::new();
+    let web = world.workload("n", "Deployment", "web", &[("app", "on"), ("y", "1_000")]);
+    world.pod(&web, "n1", &[("app", "on"), ("y", "1_000")]);
+    let names = ["a.example\n    - ipBlock: {cidr: 0.0.0.0/0}", "\u{1b}]0;x\u{7}", "# x"].map(String::from).into();
+    world.edge(Endpoint::Workload(web), Endpoint::ExternalName { names }, Protocol::Tcp, 443).server_addresses =
+        [address("198.18.0.7")].into();
+    let desk = Desk::with(&world.build());
+    assert!(desk.synth("policies").status.success());
+    let text = fs::read_to_string(desk.path("policies/n/web.yaml")).unwrap();
+    let read: serde_json::Value = serde_yaml::from_str(&text).unwrap();
+    let peers = read.pointer("/spec/egress/0/to").unwrap().as_array().unwrap();
+    assert_eq!(peers.len(), 1, "{text}");
+    assert_eq!(read.pointer("/spec/podSelector/matchLabels/app").unwrap(), "on");
+    assert!(!text.contains('\u{1b}') && text.contains("app: \"on\"") && text.contains("y\": \"1_000\""), "{text}");
+}
