@@ -5,9 +5,11 @@
 //! - [`actor`] is what runs in the pods: small servers and clients, as the `netwright-actor` binary;
 //! - [`shop`] declares a cluster, and derives from that declaration the processes to run, the inventory
 //!   that `kubectl get` would print, and the edges that have to be seen;
+//! - [`oracle`] asks a foreign tool about policies;
 //! - [`demo`] puts them together: watch the shop, write its policies, prove them.
 
 pub mod actor;
 pub mod demo;
+pub mod oracle;
 pub mod shop;
 pub mod world;

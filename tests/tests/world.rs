@@ -2,11 +2,13 @@
 
 use netwright_tests::shop::{self, stage::Stage};
 use netwright_tests::world::prerequisites;
+use std::io::{Write, stderr};
 
 #[test]
 fn every_declared_conversation_takes_place() {
-    if !prerequisites::is_root() {
-        eprintln!("skipped: not root, so no namespaces can be made");
+    let missing = prerequisites::missing();
+    if !missing.is_empty() {
+        writeln!(stderr(), "skipped: {}", missing.join("; ")).unwrap();
         return;
     }
     let mut stage = Stage::open(shop::shop()).unwrap();

@@ -35,7 +35,12 @@ pub(super) fn container_id(of: &str) -> String {
 
 /// FNV-1a, 64 bits: stable between runs and releases, which the standard hasher does not promise.
 fn hash(of: &str) -> u64 {
-    of.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    let hash = of
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    // The last letters of FNV-1a hardly reach its high bits; names that differ at their end alone should not look alike.
+    let mixed = (hash ^ hash >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed ^ mixed >> 29
 }
 
 #[cfg(test)]

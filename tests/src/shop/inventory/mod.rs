@@ -38,7 +38,7 @@ pub fn inventory(shop: &Shop, timeline: &Timeline) -> Result<String> {
     items.extend(shop.services.iter().flat_map(|service| service_objects(service, &pods, timeline)));
     items.extend(api_server(shop, timeline));
     let list = json!({"apiVersion": "v1", "items": items, "kind": "List", "metadata": {"resourceVersion": ""}});
-    Ok(serde_yaml::to_string(&without_nulls(list))?)
+    Ok(serde_saphyr::to_string(&without_nulls(list))?)
 }
 
 /// The API server prints no field that is not set.

@@ -1,0 +1,29 @@
+# Every target installs what it needs and keeps it for next time (scripts/setup.sh says what it does and skips what is there).
+
+.PHONY: help setup demo test bench lint clean
+
+help: ## This list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: ## Install everything that building, the demo and the tests need
+	@scripts/setup.sh
+
+demo: ## Watch a shop of real processes, write its policies, prove them (root)
+	@scripts/setup.sh demo
+	@scripts/demo.sh
+
+test: ## Lints, every crate by itself, all tests (the kernel's need root)
+	@scripts/setup.sh test
+	@scripts/test.sh
+
+bench: ## What watching costs
+	@scripts/setup.sh demo
+	@scripts/bench.sh
+
+lint: ## Formatting, clippy, documentation, licences, shell scripts
+	@scripts/setup.sh test
+	@scripts/lint.sh
+
+clean: ## Remove what was built and what the demo wrote; the tools in ~/.cache/netwright stay
+	cargo clean
+	rm -rf out

@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# The cost of watching, as ratios measured in one run; results go to target/bench/results.json.
+set -euo pipefail
+# shellcheck source=scripts/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+cargo build --locked --release -p netwright-agent -p netwright-tests
+exec cargo bench --locked -p netwright-tests "$@"

@@ -1,0 +1,36 @@
+# What the other scripts share: where tools are kept, and how progress is said. To be sourced, from anywhere.
+# shellcheck shell=bash
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/netwright
+
+bpf_linker_version=0.13.0
+cargo_deny_version=0.20.2
+nca_version=2.1.0
+kubernetes_validate_version=1.37.0
+# shellcheck disable=SC2034 # used by those who source this
+llvm_version=22
+
+bpf_linker=$cache/bpf-linker-$bpf_linker_version
+cargo_deny=$cache/cargo-deny-$cargo_deny_version
+oracles=$cache/oracles-nca-$nca_version-kubernetes-validate-$kubernetes_validate_version
+
+# The build script of the agent looks for bpf-linker here; the tests look for network-config-analyzer there.
+export NETWRIGHT_BPF_TOOLS=$bpf_linker/bin
+export NETWRIGHT_NCA=$oracles/bin/nca
+export PATH="$bpf_linker/bin:$cargo_deny/bin:$PATH"
+
+# Everything but the BPF programs, which build for the BPF target only (agent/build.rs does it).
+# shellcheck disable=SC2034 # used by those who source this
+host_packages=(--workspace --exclude netwright-programs)
+
+say() {
+  printf '%s\n' "-- $*" >&2
+}
+
+fail() {
+  printf '%s\n' "error: $*" >&2
+  exit 1
+}
+
+cd "$root" || fail "cannot enter $root"

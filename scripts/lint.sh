@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# What needs no running: formatting, lints, documentation, licences, shell.
+set -euo pipefail
+# shellcheck source=scripts/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+say "formatting"
+cargo fmt --all --check
+say "clippy"
+cargo clippy --locked "${host_packages[@]}" --all-targets -- -D warnings
+say "documentation"
+RUSTDOCFLAGS="-D warnings" cargo doc --locked "${host_packages[@]}" --no-deps --document-private-items --quiet
+say "licences, bans and sources"
+cargo deny --offline check licenses bans sources
+say "shell scripts"
+shellcheck --external-sources scripts/*.sh .ci/run

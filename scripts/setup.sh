@@ -1,0 +1,118 @@
+#!/usr/bin/env bash
+# Installs what a target needs and keeps it: setup.sh [build|demo|test]. Without an argument, everything.
+# What is there already is skipped. Tools from crates.io and PyPI go to ~/.cache/netwright, keyed by version.
+set -euo pipefail
+# shellcheck source=scripts/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+build_packages=("llvm-$llvm_version-dev" "libpolly-$llvm_version-dev" libzstd-dev zlib1g-dev libxml2-dev gcc libc6-dev)
+demo_packages=(iproute2 nftables redis-server graphviz)
+test_packages=(libcap2-bin shellcheck python3-venv)
+
+# A rustup nightly with rust-src can build `core` for the BPF target; Debian's rustc-web with rust-web-src can too.
+has_nightly_source() {
+  local sysroot
+  sysroot=$(rustup run nightly rustc --print sysroot 2>/dev/null) || return 1
+  [ -f "$sysroot/lib/rustlib/src/rust/library/core/src/lib.rs" ]
+}
+
+is_installed() {
+  [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+# Runs a command as root, by sudo where the caller is not root.
+as_root() {
+  if [ "$(id -u)" = 0 ]; then
+    "$@"
+  elif command -v sudo >/dev/null; then
+    sudo "$@"
+  else
+    fail "not root, and no sudo; run as root: $*"
+  fi
+}
+
+# Debian packages that bring a daemon must not start it: the demo runs its own.
+install_packages() {
+  local missing=() package policy=/usr/sbin/policy-rc.d made=no status=0
+  for package in "$@"; do
+    is_installed "$package" || missing+=("$package")
+  done
+  if [ ${#missing[@]} = 0 ]; then
+    say "Debian packages: all there"
+    return
+  fi
+  command -v apt-get >/dev/null || fail "no apt-get here; install what corresponds to: ${missing[*]}"
+  say "Debian packages to install: ${missing[*]}"
+  if [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+    as_root chmod +x "$policy"
+    made=yes
+  fi
+  as_root apt-get update -qq && as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2 || status=$?
+  if [ "$made" = yes ]; then
+    as_root rm -f "$policy"
+  fi
+  [ "$status" = 0 ] || fail "apt-get could not install ${missing[*]}; its reason stands above"
+}
+
+install_bpf_linker() {
+  if [ -x "$bpf_linker/bin/bpf-linker" ]; then
+    say "bpf-linker $bpf_linker_version: there ($bpf_linker)"
+    return
+  fi
+  say "bpf-linker $bpf_linker_version: building it once, one to three minutes"
+  # An older llvm-config in PATH would make the link fail.
+  env -u CARGO_TARGET_DIR LLVM_PREFIX="/usr/lib/llvm-$llvm_version" PATH="/usr/lib/llvm-$llvm_version/bin:$PATH" \
+    cargo install bpf-linker --version "$bpf_linker_version" --locked --quiet \
+    --no-default-features --features "llvm-$llvm_version" --root "$bpf_linker"
+}
+
+install_cargo_deny() {
+  if [ -x "$cargo_deny/bin/cargo-deny" ]; then
+    say "cargo-deny $cargo_deny_version: there ($cargo_deny)"
+    return
+  fi
+  say "cargo-deny $cargo_deny_version: building it once, a few minutes"
+  env -u CARGO_TARGET_DIR \
+    cargo install cargo-deny --version "$cargo_deny_version" --locked --quiet --root "$cargo_deny"
+}
+
+# Second opinions on policies, in a Python environment of their own.
+install_oracles() {
+  if [ -e "$oracles/complete" ]; then
+    say "network-config-analyzer $nca_version, kubernetes-validate $kubernetes_validate_version: there ($oracles)"
+    return
+  fi
+  say "network-config-analyzer $nca_version, kubernetes-validate $kubernetes_validate_version: installing"
+  rm -rf "$oracles"
+  python3 -m venv "$oracles"
+  "$oracles/bin/pip" install --quiet --disable-pip-version-check \
+    "network-config-analyzer==$nca_version" "kubernetes-validate==$kubernetes_validate_version"
+  touch "$oracles/complete"
+}
+
+setup_build() {
+  local packages=("${build_packages[@]}")
+  command -v cargo >/dev/null || fail "no cargo; install Rust with rustup (https://rustup.rs)"
+  if has_nightly_source; then
+    say "BPF target: a rustup nightly with rust-src"
+  else
+    say "BPF target: no rustup nightly with rust-src, so Debian's rustc-web and rust-web-src"
+    packages+=(rustc-web rust-web-src)
+  fi
+  install_packages "${packages[@]}" "$@"
+  install_bpf_linker
+}
+
+what=${1:-all}
+case $what in
+  build) setup_build ;;
+  demo) setup_build "${demo_packages[@]}" ;;
+  test | all)
+    setup_build "${demo_packages[@]}" "${test_packages[@]}"
+    install_cargo_deny
+    install_oracles
+    ;;
+  *) fail "unknown target $what: build, demo or test" ;;
+esac

@@ -1,0 +1,144 @@
+//! A second opinion on policies: PyPI's network-config-analyzer, which shares no code with this project.
+
+use anyhow::{Context, Result, bail};
+use netwright_record::Protocol;
+use std::collections::BTreeMap;
+use std::fs;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Names the program where `make setup` did not put it.
+const VARIABLE: &str = "NETWRIGHT_NCA";
+
+/// Which protocol, and which ports of it; no protocol where everything is permitted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Permission {
+    protocol: Option<Protocol>,
+    ports: Vec<RangeInclusive<u16>>,
+}
+
+impl Permission {
+    /// Whether it covers that port.
+    pub fn covers(&self, protocol: Protocol, port: u16) -> bool {
+        let ports = || self.ports.is_empty() || self.ports.iter().any(|range| range.contains(&port));
+        self.protocol.is_none_or(|own| own == protocol && ports())
+    }
+}
+
+/// What network-config-analyzer says is permitted between pods: (client, server), each as `namespace/pod`, in the order of its lines.
+#[derive(Debug, Clone, Default)]
+pub struct Oracle(BTreeMap<(String, String), Vec<Permission>>);
+
+impl Oracle {
+    /// The program, where it is installed.
+    pub fn program() -> Option<PathBuf> {
+        std::env::var_os(VARIABLE).map(PathBuf::from).filter(|path| path.is_file())
+    }
+
+    /// Asks about the policies in a folder, for the pods and namespaces of an inventory. What is asked is kept beside the inventory.
+    ///
+    /// # Errors
+    /// The program fails, or prints something that cannot be understood.
+    pub fn ask(program: &Path, policies: &Path, inventory: &Path) -> Result<Self> {
+        let question = inventory.with_extension("pods.yaml");
+        let text = fs::read_to_string(inventory).with_context(|| format!("reading {}", inventory.display()))?;
+        fs::write(&question, namespaces_and_pods(&text)?)?;
+        let output = Command::new(program)
+            .arg("--connectivity")
+            .arg(policies)
+            .args(["--output_format", "txt_no_fw_rules", "--output_endpoints", "pods", "--return_0"])
+            .arg("--ns_list")
+            .arg(&question)
+            .arg("--pod_list")
+            .arg(&question)
+            .output()
+            .with_context(|| format!("running {}", program.display()))?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        if !output.status.success() {
+            bail!("{} failed:\n{text}{}", program.display(), String::from_utf8_lossy(&output.stderr));
+        }
+        Self::parse(&text)
+    }
+
+    /// Whether a connection from one pod to another is permitted.
+    pub fn permits(&self, client: &str, server: &str, protocol: Protocol, port: u16) -> bool {
+        let key = (client.to_owned(), server.to_owned());
+        self.0.get(&key).is_some_and(|permissions| permissions.iter().any(|it| it.covers(protocol, port)))
+    }
+
+    /// How many pairs have some permission.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether nothing is permitted at all.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Reads lines such as `shop/front => shop/api : {protocols:TCP,dst_ports:80,90-99}`.
+    fn parse(text: &str) -> Result<Self> {
+        let mut pairs: BTreeMap<_, Vec<Permission>> = BTreeMap::new();
+        for line in text.lines() {
+            let Some((client, rest)) = line.split_once(" => ") else { continue };
+            let (server, what) = rest.split_once(" : ").with_context(|| format!("no connections in {line:?}"))?;
+            let permission = permission(what.trim()).with_context(|| format!("in {line:?}"))?;
+            pairs.entry((client.trim().to_owned(), server.trim().to_owned())).or_default().push(permission);
+        }
+        if pairs.is_empty() {
+            bail!("network-config-analyzer printed no pair at all:\n{text}");
+        }
+        Ok(Self(pairs))
+    }
+}
+
+/// Namespaces and pods alone, without owners: of several pods with one owner the tool would show only some.
+fn namespaces_and_pods(inventory: &str) -> Result<String> {
+    let mut list: serde_json::Value = serde_yaml::from_str(inventory).context("reading the inventory")?;
+    let items = list.get_mut("items").and_then(|items| items.as_array_mut()).context("the inventory is no list")?;
+    items.retain(|item| matches!(item.get("kind").and_then(|kind| kind.as_str()), Some("Namespace" | "Pod")));
+    for metadata in items.iter_mut().filter_map(|item| item.get_mut("metadata")?.as_object_mut()) {
+        metadata.remove("ownerReferences");
+        metadata.remove("generateName");
+    }
+    // JSON is YAML too.
+    Ok(serde_json::to_string(&list)?)
+}
+
+fn permission(what: &str) -> Result<Permission> {
+    if what == "All connections" {
+        return Ok(Permission { protocol: None, ports: Vec::new() });
+    }
+    let fields = what.strip_prefix("{protocols:").and_then(|rest| rest.strip_suffix('}'));
+    let fields = fields.with_context(|| format!("{what:?} is not understood"))?;
+    let (protocol, ports) = fields.split_once(",dst_ports:").unwrap_or((fields, ""));
+    let ports = ports.split(',').filter(|range| !range.is_empty()).map(range).collect::<Result<_>>()?;
+    Ok(Permission { protocol: Some(protocol.parse()?), ports })
+}
+
+fn range(text: &str) -> Result<RangeInclusive<u16>> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    Ok(first.parse()?..=last.parse()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_read_as_permissions() {
+        let oracle =
+            Oracle::parse("a/x => b/y : {protocols:TCP,dst_ports:80,90-99}\na/x => a/z : All connections").unwrap();
+        assert!(oracle.permits("a/x", "b/y", Protocol::Tcp, 95));
+        assert!(!oracle.permits("a/x", "b/y", Protocol::Udp, 80));
+        assert!(!oracle.permits("b/y", "a/x", Protocol::Tcp, 80));
+        assert!(oracle.permits("a/x", "a/z", Protocol::Udp, 1));
+    }
+
+    #[test]
+    fn output_without_pairs_is_an_error() {
+        assert!(Oracle::parse("Total run time: 0.02 seconds").is_err());
+        assert!(Oracle::parse("a => b : something new").is_err());
+    }
+}
