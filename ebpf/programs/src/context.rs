@@ -1,0 +1,60 @@
+//! Loads from a program's context, each as one instruction with a constant offset.
+//!
+//! The verifier takes no other form, and LLVM merges loads of different arms (volatile or not) into one at a
+//! computed offset. Written as assembly, they stay apart.
+
+/// The field `$field` of the context `$context`, which is a pointer to `$type`; `u32` fields.
+macro_rules! word {
+    ($context:expr, $type:ty, $field:ident) => {
+        $crate::context::word!($context, $type, $field, 0)
+    };
+    ($context:expr, $type:ty, $field:ident, $index:literal) => {{
+        let context: *mut $type = $context;
+        let value: u64;
+        // SAFETY: reads a field of the context, which the verifier checks.
+        unsafe {
+            core::arch::asm!(
+                "{value} = *(u32 *)({context} + {offset})",
+                value = out(reg) value,
+                context = in(reg) context,
+                offset = const core::mem::offset_of!($type, $field) + 4 * $index,
+                options(nostack, readonly, preserves_flags),
+            );
+        }
+        value as u32
+    }};
+}
+
+/// Four words as an address in network byte order.
+macro_rules! address {
+    ($context:expr, $type:ty, $field:ident) => {{
+        let [a, b, c, d] = [
+            $crate::context::word!($context, $type, $field, 0).to_ne_bytes(),
+            $crate::context::word!($context, $type, $field, 1).to_ne_bytes(),
+            $crate::context::word!($context, $type, $field, 2).to_ne_bytes(),
+            $crate::context::word!($context, $type, $field, 3).to_ne_bytes(),
+        ];
+        [a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3], c[0], c[1], c[2], c[3], d[0], d[1], d[2], d[3]]
+    }};
+}
+
+/// A pointer in the context.
+macro_rules! pointer {
+    ($context:expr, $type:ty, $field:ident) => {{
+        let context: *mut $type = $context;
+        let value: u64;
+        // SAFETY: as for a word.
+        unsafe {
+            core::arch::asm!(
+                "{value} = *(u64 *)({context} + {offset})",
+                value = out(reg) value,
+                context = in(reg) context,
+                offset = const core::mem::offset_of!($type, $field),
+                options(nostack, readonly, preserves_flags),
+            );
+        }
+        value as *mut core::ffi::c_void
+    }};
+}
+
+pub(crate) use {address, pointer, word};
