@@ -86,3 +86,46 @@ fn commonness(requirement: &Requirement, frequency: &ByLabel<usize>) -> usize {
     let count = |(key, value)| frequency.get(key).and_then(|values: &BTreeMap<String, usize>| values.get(value));
     pairs(requirement).filter_map(count).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{PolicySet, Source};
+
+    fn policies(namespace: &str, selectors: &[String]) -> Vec<NetworkPolicy> {
+        let manifest = |(index, selector): (usize, &String)| {
+            format!(
+                "{{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {{name: p{index}, namespace: {namespace}}}, spec: {{podSelector: {selector}}}}}\n---\n"
+            )
+        };
+        let text = selectors.iter().enumerate().map(manifest).collect();
+        PolicySet::parse(&[Source { name: "test".into(), text }]).unwrap().policies.policies().to_vec()
+    }
+
+    fn labels(pairs: &[(&str, &str)]) -> Labels {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    /// What keeps a verdict quick: one namespace with many policies that share a label is not scanned.
+    #[test]
+    fn a_pod_meets_few_of_many_policies() {
+        let mut selectors: Vec<_> =
+            (0..1000).map(|app| format!("{{matchLabels: {{app: a{app}, part-of: shop}}}}")).collect();
+        selectors.push("{}".to_owned());
+        let index = Index::new(&policies("shop", &selectors));
+        let pod = labels(&[("app", "a7"), ("part-of", "shop"), ("other", "x")]);
+        assert_eq!(index.candidates("shop", &pod), [7, 1000]);
+        assert!(index.candidates("bank", &pod).is_empty());
+        assert_eq!(index.candidates("shop", &labels(&[("part-of", "shop")])), [1000]);
+    }
+
+    #[test]
+    fn a_policy_for_several_values_is_met_once() {
+        let either =
+            "{matchExpressions: [{key: app, operator: In, values: [a, b]}, {key: tier, operator: In, values: [x, y]}]}";
+        let without = "{matchExpressions: [{key: app, operator: NotIn, values: [a]}]}";
+        let index = Index::new(&policies("shop", &[either.to_owned(), without.to_owned()]));
+        assert_eq!(index.candidates("shop", &labels(&[("app", "b"), ("tier", "x")])), [0, 1]);
+        assert_eq!(index.candidates("shop", &Labels::new()), [1]);
+    }
+}

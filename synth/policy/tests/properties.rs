@@ -16,6 +16,8 @@ fn selector() -> impl Strategy<Value = Value> {
     prop_oneof![
         Just(json!({})),
         select(&APPS).prop_map(|app| json!({"matchLabels": {"app": app}})),
+        select(&APPS).prop_map(|app| json!({"matchLabels": {"app": app, "tier": "back"}})),
+        Just(json!({"matchExpressions": [{"key": "app", "operator": "In", "values": ["front", "db"]}]})),
         (select(&APPS), select(&["In", "NotIn"])).prop_map(
             |(app, operator)| json!({"matchExpressions": [{"key": "app", "operator": operator, "values": [app]}]})
         ),

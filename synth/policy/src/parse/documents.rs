@@ -15,10 +15,14 @@ pub(crate) struct Document {
     pub(crate) content: Result<Value, String>,
 }
 
-/// All documents that are not empty. A broken one does not hide those after it.
-pub(crate) fn documents(text: &str) -> Vec<Document> {
+/// All documents that are not empty, each read when its turn comes: as trees they take many times the room of their
+/// text. A broken one does not hide those after it.
+pub(crate) fn documents(text: &str) -> Box<dyn Iterator<Item = Document> + '_> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    json(text).unwrap_or_else(|| chunks(text).iter().filter_map(Chunk::read).collect())
+    match json(text) {
+        Some(documents) => Box::new(documents.into_iter()),
+        None => Box::new(chunks(text).into_iter().filter_map(|chunk| chunk.read())),
+    }
 }
 
 /// JSON objects one after the other, or `None` where the text is not that. YAML admits no tabs, JSON does, so JSON

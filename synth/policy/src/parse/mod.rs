@@ -28,7 +28,7 @@ const LIST_KIND: &str = "NetworkPolicyList";
 pub(crate) fn parse(sources: &[Source]) -> Result<Parsed, Vec<ParseError>> {
     let mut reading = Reading::default();
     for source in sources {
-        for (index, document) in documents::documents(&source.text).into_iter().enumerate() {
+        for (index, document) in documents::documents(&source.text).enumerate() {
             let origin =
                 Origin { file: source.name.clone(), document: index + 1, line: document.line, item: String::new() };
             reading.report.origin = origin;
