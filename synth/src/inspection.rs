@@ -29,7 +29,7 @@ pub struct Inspection<'a> {
     pub never_established: Vec<Talker<'a>>,
     /// How many flows could not be named, by reason.
     pub unresolved: BTreeMap<&'a str, usize>,
-    /// How many flows do not tell which end is the server.
+    /// How many of the unresolved flows are so because either end may be the server.
     pub ambiguous: usize,
 }
 

@@ -67,7 +67,7 @@ impl Staged {
             .tempdir_in(parent)
             .map_err(failed("create a temporary folder in", parent))?;
         for (file, bytes) in files {
-            let path = folder.path().join(file);
+            let path = below(folder.path(), file);
             write_file(&path, bytes).map_err(failed("write", &path))?;
         }
         Ok(Self { folder, out, files: names })
@@ -91,7 +91,7 @@ impl Staged {
         }
         remove_if_there(&top)?;
         for file in &stale {
-            let path = self.out.join(file);
+            let path = below(&self.out, file);
             fs::remove_file(&path).map_err(failed("remove the outdated file", &path))?;
             // A folder in which other files remain stays: the error is expected.
             let _ = path.parent().map(fs::remove_dir);
@@ -104,15 +104,20 @@ impl Staged {
     }
 
     fn is_in_place(&self, file: &str) -> bool {
-        matches!((fs::read(self.path().join(file)), fs::read(self.out.join(file))), (Ok(new), Ok(old)) if new == old)
+        matches!((fs::read(below(self.path(), file)), fs::read(below(&self.out, file))), (Ok(new), Ok(old)) if new == old)
     }
 
     fn move_into_place(&self, file: &str) -> Result<(), OutputError> {
-        let (from, to) = (self.path().join(file), self.out.join(file));
+        let (from, to) = (below(self.path(), file), below(&self.out, file));
         let parent = to.parent().unwrap_or(&self.out);
         fs::create_dir_all(parent).map_err(failed("create the folder", parent))?;
         fs::rename(&from, &to).map_err(failed("write", &to))
     }
+}
+
+/// The path of `file`, whose name has `/` as separator, also where the system's is another.
+fn below(folder: &Path, file: &str) -> PathBuf {
+    file.split('/').fold(folder.to_owned(), |path, part| path.join(part))
 }
 
 /// The folder that is meant: links are followed, so that the temporary folder is on the same file system.
@@ -145,7 +150,7 @@ fn remove_if_there(path: &Path) -> Result<(), OutputError> {
 
 fn refuse_foreign(out: &Path, files: &BTreeSet<String>) -> Result<(), OutputError> {
     for file in files {
-        let path = out.join(file);
+        let path = below(out, file);
         let folder = path.parent().unwrap_or(out);
         if folder.exists() && !folder.is_dir() {
             return Err(OutputError::Foreign { path: folder.to_owned() });

@@ -76,12 +76,14 @@ pub struct Synthesis {
 pub fn synthesise(observation: &Observation, out: &Path, progress: impl Fn()) -> Result<Synthesis, SynthesisError> {
     let plan = infer(observation);
     let files = render::render(observation, &plan)?;
+    tracing::info!(policies = plan.policies.len(), files = files.len(), "inferred and rendered");
     let staged = Staged::write(out, &files)?;
     let policies = PolicySet::load(staged.path())?.policies;
     let replay = replay(observation, &policies, progress);
     if !replay.denied.is_empty() {
         return Err(SynthesisError::Denied(Box::new(denied(observation, policies, replay))));
     }
+    tracing::info!(edges = replay.established, "proven");
     let removed = staged.publish()?;
     Ok(Synthesis { plan, replay, files: files.len(), removed })
 }

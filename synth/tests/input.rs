@@ -1,5 +1,7 @@
 //! Bad input and other verbs from the outside: clear messages, and exit codes that scripts can rely on.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed, as it should")]
+
 mod common;
 
 use common::{World, at, shop};
@@ -187,7 +189,7 @@ fn inspect_tells_the_window_losses_and_what_could_not_be_named() {
         .observation
         .unresolved
         .push(Unresolved { flow: flow(Direction::Egress), reason: "no pod held \u{1b}[2J".into() });
-    world.observation.flows.push(flow(Direction::Ambiguous));
+    world.observation.unresolved.push(Unresolved { flow: flow(Direction::Ambiguous), reason: "ambiguous".into() });
     let (_folder, path) = desk(plain(&world));
     let output = netwright(&["inspect", text(&path)]);
     assert!(output.status.success());

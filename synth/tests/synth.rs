@@ -1,5 +1,7 @@
 //! `netwright synth` and `netwright check` from the outside: files, bytes, exit codes.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed, as it should")]
+
 mod common;
 
 use common::{World, address, shop};

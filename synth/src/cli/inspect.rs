@@ -102,7 +102,7 @@ fn talkers(out: &mut dyn Write, title: &str, talkers: &[Talker]) -> io::Result<(
 }
 
 fn reasons(out: &mut dyn Write, inspection: &Inspection) -> io::Result<()> {
-    if inspection.unresolved.is_empty() && inspection.ambiguous == 0 {
+    if inspection.unresolved.is_empty() {
         return writeln!(out, "\nunresolved  none");
     }
     let mut rows = table::new(&["unresolved", "flows"]);
@@ -110,10 +110,7 @@ fn reasons(out: &mut dyn Write, inspection: &Inspection) -> io::Result<()> {
         table::row(&mut rows, [(*reason).to_owned(), count.to_string()]);
     }
     if inspection.ambiguous > 0 {
-        table::row(
-            &mut rows,
-            ["which end is the server is not known (among all flows)", &inspection.ambiguous.to_string()],
-        );
+        table::row(&mut rows, ["(among them: either end may be the server)", &inspection.ambiguous.to_string()]);
     }
     write!(out, "\n{}", table::render(&rows))
 }

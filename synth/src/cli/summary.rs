@@ -37,7 +37,8 @@ pub fn write(out: &mut dyn Write, observation: &Observation, synthesis: &Synthes
 }
 
 fn review(out: &mut dyn Write, observation: &Observation, findings: &Findings) -> io::Result<()> {
-    let left_out: Vec<usize> = findings.left_out.iter().map(|left_out| left_out.edge).collect();
+    let mut left_out: Vec<usize> = findings.left_out.iter().map(|left_out| left_out.edge).collect();
+    left_out.dedup();
     edges(out, observation, "open to every address outside the cluster", &findings.exposed)?;
     edges(out, observation, "left out, for a person to decide (metadata, link-local)", &left_out)?;
     edges(out, observation, "never established, so not allowed", &findings.never_established)?;
@@ -95,6 +96,6 @@ fn unnamed(out: &mut dyn Write, observation: &Observation) -> io::Result<()> {
     }
     match ambiguous(observation) {
         0 => Ok(()),
-        count => writeln!(out, "ambiguous, so not allowed: {count} flows do not tell which end is the server"),
+        count => writeln!(out, "  among them {count} of which either end may be the server"),
     }
 }

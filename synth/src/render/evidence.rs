@@ -83,8 +83,17 @@ struct RuleEvidence<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase", untagged)]
 enum PeerEvidence<'a> {
-    Pods { namespace: &'a str, labels: &'a Labels },
-    Block { cidr: String, except: Vec<String>, names: &'a BTreeSet<String> },
+    Pods {
+        namespace: &'a str,
+        labels: &'a Labels,
+    },
+    Block {
+        cidr: String,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        except: Vec<String>,
+        #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+        names: &'a BTreeSet<String>,
+    },
 }
 
 #[derive(Serialize)]
@@ -101,6 +110,7 @@ struct EdgeEvidence<'a> {
     client_addresses: &'a BTreeSet<IpAddr>,
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     server_addresses: &'a BTreeSet<IpAddr>,
+    #[serde(skip_serializing_if = "is_zero")]
     addresses_dropped: u64,
     connections: u64,
     failed: u64,
@@ -108,6 +118,10 @@ struct EdgeEvidence<'a> {
     last_seen: Time,
     days_active: usize,
     nodes: &'a BTreeSet<String>,
+}
+
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 #[derive(Serialize)]
@@ -277,7 +291,8 @@ pub fn unresolved(observation: &Observation) -> BTreeMap<&str, usize> {
     })
 }
 
-/// How many flows do not tell which end is the server.
+/// How many of the unresolved flows are so because either end may be the server. (An ambiguous flow that another flow
+/// explained is part of an edge, and not counted.)
 pub fn ambiguous(observation: &Observation) -> usize {
-    observation.flows.iter().filter(|flow| flow.direction == Direction::Ambiguous).count()
+    observation.unresolved.iter().filter(|unresolved| unresolved.flow.direction == Direction::Ambiguous).count()
 }

@@ -154,3 +154,83 @@ fn deny(denied: &mut Vec<Denial>, edge: usize, verdict: &Verdict, client: &End, 
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::World;
+    use netwright_policy::Source;
+    use netwright_record::Endpoint;
+    use netwright_record::Protocol::Tcp;
+
+    /// Isolates the workload `api` of the namespace `n` in both directions, with `rules`.
+    fn isolated(rules: &str) -> PolicySet {
+        let head = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: api, namespace: n}\nspec:";
+        let text =
+            format!("{head}\n  podSelector: {{matchLabels: {{app: api}}}}\n  policyTypes: [Ingress, Egress]\n{rules}");
+        PolicySet::parse(&[Source { name: "api.yaml".into(), text }]).unwrap().policies
+    }
+
+    fn run(world: &World, rules: &str) -> Replay {
+        replay(&world.build(), &isolated(rules), || ())
+    }
+
+    #[test]
+    fn probes_from_the_own_node_pass_even_if_its_addresses_are_unknown() {
+        let mut world = World::new();
+        let api = world.running("n", "api");
+        world.edge(Endpoint::Node { name: "n1".into(), workload: None }, Endpoint::Workload(api), Tcp, 80);
+        assert_eq!(run(&world, "").allowed, 1);
+    }
+
+    #[test]
+    fn a_node_that_is_not_the_pods_own_is_denied() {
+        let mut world = World::new();
+        world.node("n2", &["198.18.1.2"]);
+        let api = world.running("n", "api");
+        world.edge(Endpoint::Node { name: "n2".into(), workload: None }, Endpoint::Workload(api), Tcp, 80);
+        assert_eq!(run(&world, "").denied[0].end, Direction::Ingress);
+    }
+
+    #[test]
+    fn two_pods_of_one_workload_are_not_exempt_as_one_pod_would_be() {
+        let mut world = World::new();
+        let api = Endpoint::Workload(world.running("n", "api"));
+        world.edge(api.clone(), api, Tcp, 80);
+        let ends: Vec<Direction> = run(&world, "").denied.iter().map(|denial| denial.end).collect();
+        assert_eq!(ends, [Direction::Egress, Direction::Ingress]);
+    }
+
+    #[test]
+    fn every_address_of_an_outside_name_is_tried() {
+        let mut world = World::new();
+        let api = Endpoint::Workload(world.running("n", "api"));
+        let name = Endpoint::ExternalName { names: ["billing.example".into()].into() };
+        world.edge(api, name, Tcp, 443).server_addresses =
+            ["198.18.0.7", "198.18.0.8"].map(crate::testing::address).into();
+        let rules = "  egress: [{to: [{ipBlock: {cidr: 198.18.0.7/32}}]}]";
+        let denied = run(&world, rules).denied;
+        assert_eq!((denied.len(), denied[0].server.as_str()), (1, "address 198.18.0.8"));
+    }
+
+    #[test]
+    fn a_workload_without_pods_is_tried_by_its_labels() {
+        let mut world = World::new();
+        let api = Endpoint::Workload(world.running("n", "api"));
+        let idle = Endpoint::Workload(world.workload("n", "CronJob", "idle", &[("app", "idle")]));
+        world.edge(idle, api, Tcp, 80);
+        let rules = |app: &str| format!("  ingress: [{{from: [{{podSelector: {{matchLabels: {{app: {app}}}}}}}]}}]");
+        assert_eq!(run(&world, &rules("idle")).denied, []);
+        assert_eq!(run(&world, &rules("other")).denied.len(), 1);
+    }
+
+    #[test]
+    fn denied_metadata_is_left_out_not_denied() {
+        let mut world = World::new();
+        let api = Endpoint::Workload(world.running("n", "api"));
+        let address = crate::testing::address("169.254.169.254");
+        world.edge(api, Endpoint::LinkLocal { address }, Tcp, 80);
+        let replay = run(&world, "");
+        assert_eq!((replay.allowed, replay.denied.len(), replay.left_out), (0, 0, [(0, address)].into()));
+    }
+}

@@ -8,6 +8,7 @@ use netwright_record::inventory::{self, ContainerPort, WorkloadRef};
 use netwright_record::{Edge, Endpoint, Observation};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::rc::Rc;
 
 /// Stand for clients outside the cluster of which no address was kept: one of each family, from the ranges that are
 /// reserved for documentation and so are nobody's.
@@ -42,7 +43,7 @@ pub struct Alike {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
     /// Pods.
-    Pods(Alike),
+    Pods(Rc<Alike>),
     /// A node, by the addresses it may use.
     Node(Vec<IpAddr>),
     /// An address.
@@ -75,57 +76,68 @@ impl End {
     }
 }
 
+/// The pods of one workload, once for each end of an edge.
+#[derive(Default)]
+struct Sides {
+    clients: Vec<Rc<Alike>>,
+    servers: Vec<Rc<Alike>>,
+}
+
 /// Finds the parties of endpoints. Holds the pods of each workload, grouped once by what the policies look at.
 pub struct Parties<'a> {
     index: &'a Index<'a>,
-    pods: BTreeMap<&'a WorkloadRef, Vec<Alike>>,
+    pods: BTreeMap<&'a WorkloadRef, Sides>,
 }
 
 impl<'a> Parties<'a> {
     /// Groups the pods of `index` by the labels that any selector of `policies` mentions.
     pub fn new(index: &'a Index<'a>, policies: &PolicySet) -> Self {
         let keys = mentioned_keys(policies);
-        Self { index, pods: index.workloads().map(|(workload, _)| (workload, alike(index, workload, &keys))).collect() }
+        let sides = |workload| {
+            let servers = alike(index, workload, &keys);
+            let clients = servers.iter().map(as_client).map(Rc::new).collect();
+            Sides { clients, servers: servers.into_iter().map(Rc::new).collect() }
+        };
+        Self { index, pods: index.workloads().map(|(workload, _)| (workload, sides(workload))).collect() }
+    }
+
+    /// The parties that stand for the client of `edge`.
+    pub fn clients(&self, edge: &Edge) -> Vec<End> {
+        match (&edge.client, &edge.server) {
+            (Endpoint::Node { name, .. }, Endpoint::Workload(server))
+                if self.index.stays_on_node(name, edge, server) =>
+            {
+                vec![End::Node(self.own_node(name, edge))]
+            }
+            (client, _) => self.ends(client, &edge.client_addresses, |sides| &sides.clients),
+        }
     }
 
     /// The parties that stand for the server of `edge`.
     pub fn servers(&self, edge: &Edge) -> Vec<End> {
-        let seen = &edge.server_addresses;
         match (&edge.server, &edge.client) {
             (Endpoint::Workload(server), Endpoint::Node { name, .. })
                 if self.index.stays_on_node(name, edge, server) =>
             {
                 self.on_node(server, name, edge)
             }
-            (server, _) => self.ends(server, seen),
+            (server, _) => self.ends(server, &edge.server_addresses, |sides| &sides.servers),
         }
     }
 
-    /// The parties that stand for the client of `edge`.
-    pub fn clients(&self, edge: &Edge) -> Vec<End> {
-        let mut ends = self.ends(&edge.client, &edge.client_addresses);
-        // Two pods of one workload are two pods, not one that talks to itself.
-        for end in &mut ends {
-            if let End::Pods(alike) = end {
-                alike.bare.name.push_str("-client");
-                alike.pods.iter_mut().for_each(|pod| pod.name.push_str("-client"));
-            }
-        }
-        ends
-    }
-
-    fn ends(&self, endpoint: &Endpoint, seen: &BTreeSet<IpAddr>) -> Vec<End> {
+    fn ends(&self, endpoint: &Endpoint, seen: &BTreeSet<IpAddr>, side: impl Fn(&Sides) -> &Vec<Rc<Alike>>) -> Vec<End> {
         match endpoint {
             Endpoint::Workload(workload) if self.is_on_host_network(workload) => {
                 vec![node(seen, || self.index.addresses_of_nodes_of(workload))]
             }
-            Endpoint::Workload(workload) => {
-                self.pods.get(workload).into_iter().flatten().cloned().map(End::Pods).collect()
-            }
+            Endpoint::Workload(workload) => self
+                .pods
+                .get(workload)
+                .into_iter()
+                .flat_map(|sides| side(sides).iter().cloned().map(End::Pods))
+                .collect(),
             Endpoint::Node { name, .. } => vec![node(seen, || self.index.node_addresses(name))],
-            Endpoint::ApiServer if seen.is_empty() => {
-                self.index.api_server_addresses().iter().copied().map(End::Address).collect()
-            }
+            Endpoint::ApiServer if seen.is_empty() => addresses(self.index.api_server_addresses()),
             Endpoint::ApiServer | Endpoint::ExternalName { .. } => addresses(seen),
             Endpoint::LinkLocal { address } | Endpoint::External { address } => {
                 addresses(&seen.iter().copied().chain([*address]).collect())
@@ -139,23 +151,40 @@ impl<'a> Parties<'a> {
         self.index.facts(workload).is_some_and(|facts| facts.host_network())
     }
 
+    /// The addresses of the node from which `edge` came; where none is known, one that stands for it.
+    fn own_node(&self, name: &str, edge: &Edge) -> Vec<IpAddr> {
+        let known = &self.index.node_addresses(name) | &edge.client_addresses;
+        if known.is_empty() { SOMEWHERE.into() } else { known.into_iter().collect() }
+    }
+
     /// The pods of `server` on the node from which `edge` came: the node is their own.
     fn on_node(&self, server: &WorkloadRef, name: &str, edge: &Edge) -> Vec<End> {
-        let addresses = self.index.node_addresses(name);
-        let node_addresses: Vec<IpAddr> = addresses.union(&edge.client_addresses).copied().collect();
-        let mut ends = self.ends(&edge.server, &edge.server_addresses);
+        let node_addresses = self.own_node(name, edge);
         let there = self.index.facts(server).map(|facts| facts.pods.as_slice()).unwrap_or_default();
         let there: BTreeSet<&str> =
             there.iter().filter(|pod| pod.node.as_deref() == Some(name)).map(|pod| pod.name.as_str()).collect();
-        ends.retain_mut(|end| {
-            let End::Pods(alike) = end else { return true };
-            alike.pods.retain(|pod| there.contains(pod.name.as_str()));
-            alike.bare.node_addresses = node_addresses.clone();
-            alike.pods.iter_mut().for_each(|pod| pod.node_addresses = node_addresses.clone());
-            !alike.pods.is_empty()
-        });
-        ends
+        let groups = self.pods.get(server).into_iter().flat_map(|sides| &sides.servers);
+        groups
+            .map(|alike| alike.of_node(&there, &node_addresses))
+            .filter(|alike| !alike.pods.is_empty())
+            .map(|alike| End::Pods(Rc::new(alike)))
+            .collect()
     }
+}
+
+impl Alike {
+    /// Those of the pods that are among `names`, with the addresses of their node.
+    fn of_node(&self, names: &BTreeSet<&str>, node_addresses: &[IpAddr]) -> Self {
+        let there = |pod: &Pod| Pod { node_addresses: node_addresses.to_vec(), ..pod.clone() };
+        let pods = self.pods.iter().filter(|pod| names.contains(pod.name.as_str())).map(there).collect();
+        Self { bare: there(&self.bare), pods }
+    }
+}
+
+/// The same pods under other names: two pods of one workload are two pods, not one that talks to itself.
+fn as_client(alike: &Alike) -> Alike {
+    let renamed = |pod: &Pod| Pod { name: format!("{}-client", pod.name), ..pod.clone() };
+    Alike { bare: renamed(&alike.bare), pods: alike.pods.iter().map(renamed).collect() }
 }
 
 fn node(seen: &BTreeSet<IpAddr>, of_inventory: impl FnOnce() -> BTreeSet<IpAddr>) -> End {

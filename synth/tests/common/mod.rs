@@ -1,5 +1,6 @@
 //! Builds small observations for tests, in the library's own and in those of the binary.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
 
 use netwright_record::inventory::{HeldAddress, Labels, Namespace, Node, Pod, Service, Workload, WorkloadRef};
 use netwright_record::{
