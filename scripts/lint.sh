@@ -11,6 +11,8 @@ cargo clippy --locked "${host_packages[@]}" --all-targets -- -D warnings
 say "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --locked "${host_packages[@]}" --no-deps --document-private-items --quiet
 say "licences, bans and sources"
+# The whole tree is looked at, with what only other operating systems compile.
+cargo fetch --locked --quiet
 cargo deny --offline check licenses bans sources
 say "shell scripts"
 shellcheck --external-sources scripts/*.sh .ci/run

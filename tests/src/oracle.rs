@@ -83,8 +83,8 @@ impl Oracle {
         for line in text.lines() {
             let Some((client, rest)) = line.split_once(" => ") else { continue };
             let (server, what) = rest.split_once(" : ").with_context(|| format!("no connections in {line:?}"))?;
-            let permission = permission(what.trim()).with_context(|| format!("in {line:?}"))?;
-            pairs.entry((client.trim().to_owned(), server.trim().to_owned())).or_default().push(permission);
+            let permissions = permissions(what.trim()).with_context(|| format!("in {line:?}"))?;
+            pairs.entry((client.trim().to_owned(), server.trim().to_owned())).or_default().extend(permissions);
         }
         if pairs.is_empty() {
             bail!("network-config-analyzer printed no pair at all:\n{text}");
@@ -106,15 +106,17 @@ fn namespaces_and_pods(inventory: &str) -> Result<String> {
     Ok(serde_json::to_string(&list)?)
 }
 
-fn permission(what: &str) -> Result<Permission> {
+/// `{protocols:TCP, UDP,dst_ports:53}` is one permission for each protocol.
+fn permissions(what: &str) -> Result<Vec<Permission>> {
     if what == "All connections" {
-        return Ok(Permission { protocol: None, ports: Vec::new() });
+        return Ok(vec![Permission { protocol: None, ports: Vec::new() }]);
     }
     let fields = what.strip_prefix("{protocols:").and_then(|rest| rest.strip_suffix('}'));
     let fields = fields.with_context(|| format!("{what:?} is not understood"))?;
-    let (protocol, ports) = fields.split_once(",dst_ports:").unwrap_or((fields, ""));
-    let ports = ports.split(',').filter(|range| !range.is_empty()).map(range).collect::<Result<_>>()?;
-    Ok(Permission { protocol: Some(protocol.parse()?), ports })
+    let (protocols, ports) = fields.split_once(",dst_ports:").unwrap_or((fields, ""));
+    let ports: Vec<_> = ports.split(',').filter(|range| !range.is_empty()).map(range).collect::<Result<_>>()?;
+    let permission = |protocol: &str| Ok(Permission { protocol: Some(protocol.trim().parse()?), ports: ports.clone() });
+    protocols.split(',').map(permission).collect()
 }
 
 fn range(text: &str) -> Result<RangeInclusive<u16>> {
@@ -129,9 +131,10 @@ mod tests {
     #[test]
     fn lines_are_read_as_permissions() {
         let oracle =
-            Oracle::parse("a/x => b/y : {protocols:TCP,dst_ports:80,90-99}\na/x => a/z : All connections").unwrap();
+            Oracle::parse("a/x => b/y : {protocols:TCP,dst_ports:80,90-99}\na/x => b/dns : {protocols:TCP, UDP,dst_ports:53}\na/x => a/z : All connections").unwrap();
         assert!(oracle.permits("a/x", "b/y", Protocol::Tcp, 95));
         assert!(!oracle.permits("a/x", "b/y", Protocol::Udp, 80));
+        assert!(oracle.permits("a/x", "b/dns", Protocol::Udp, 53));
         assert!(!oracle.permits("b/y", "a/x", Protocol::Tcp, 80));
         assert!(oracle.permits("a/x", "a/z", Protocol::Udp, 1));
     }

@@ -2,13 +2,12 @@
 
 use netwright_tests::shop::{self, stage::Stage};
 use netwright_tests::world::prerequisites;
-use std::io::{Write, stderr};
 
 #[test]
 fn every_declared_conversation_takes_place() {
     let missing = prerequisites::missing();
     if !missing.is_empty() {
-        writeln!(stderr(), "skipped: {}", missing.join("; ")).unwrap();
+        netwright_tests::skipped(&missing.join("\n"));
         return;
     }
     let mut stage = Stage::open(shop::shop()).unwrap();

@@ -2,19 +2,19 @@
 
 use netwright_tests::demo::lacking;
 use std::fs;
-use std::io::{Write, stderr};
 use std::path::PathBuf;
 
-/// Whether this machine cannot watch a shop; if so, says why in one line that the test harness does not swallow.
-pub fn skipped() -> bool {
-    let Some(lacking) = lacking().unwrap() else { return false };
-    let why = lacking.lines().map(str::trim).collect::<Vec<_>>().join("; ");
-    writeln!(stderr(), "skipped: {why}").unwrap();
-    true
+/// Whether this machine cannot watch a shop; if so, says why.
+pub(crate) fn skipped() -> bool {
+    let lacking = lacking().unwrap();
+    if let Some(lacking) = &lacking {
+        netwright_tests::skipped(lacking);
+    }
+    lacking.is_some()
 }
 
 /// An empty folder for the outputs of one test, kept for a look afterwards.
-pub fn empty_directory(name: &str) -> PathBuf {
+pub(crate) fn empty_directory(name: &str) -> PathBuf {
     let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     if directory.exists() {
         fs::remove_dir_all(&directory).unwrap();

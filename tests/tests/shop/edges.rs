@@ -7,7 +7,7 @@ use netwright_tests::shop::{compare::compare, expected::expected, shop};
 #[test]
 fn the_edges_are_exactly_those_that_the_shop_opened() {
     let Some(it) = recorded() else { return };
-    let rows = compare(&expected(&shop()), &it.observation.edges, &it.recording.tallies);
+    let rows = compare(&expected(&shop()), &it.observation.edges, &it.tallies);
     let wrong: Vec<String> = rows.iter().filter(|row| !row.faults.is_empty()).map(ToString::to_string).collect();
     assert!(wrong.is_empty(), "{} of {} edges are wrong:\n{}", wrong.len(), rows.len(), wrong.join("\n"));
     assert!(it.observation.unresolved.is_empty(), "{:#?}", it.observation.unresolved);
