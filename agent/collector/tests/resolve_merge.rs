@@ -175,13 +175,14 @@ fn any_flow() -> impl Strategy<Value = Flow> {
     let ports = (prop::sample::select(ports.clone()), prop::sample::select(ports));
     let nodes = prop::sample::select(vec!["n1", "n2"]);
     let counts = (0i64..40, 0i64..10, 1u64..20, 0u64..3);
-    (nodes, any_local(), prop::sample::select(remotes), ports, direction, counts, any::<bool>()).prop_map(
-        |(node, local, remote, (port, other), direction, (first, length, connections, failed), named)| {
+    let protocol = prop::sample::select(vec![Protocol::Tcp, Protocol::Udp]);
+    (nodes, any_local(), prop::sample::select(remotes), ports, direction, counts, any::<bool>(), protocol).prop_map(
+        |(node, local, remote, (port, other), direction, (first, length, connections, failed), named, protocol)| {
             let flow = egress(node, local, remote, port).during(first, first + length);
             let flow = flow.times(connections, failed.min(connections)).named(if named { &["a.example"] } else { &[] });
             match direction {
                 Direction::Ambiguous => Flow { direction, protocol: Protocol::Udp, remote_port: Some(other), ..flow },
-                _ => Flow { direction, ..flow },
+                _ => Flow { direction, protocol, ..flow },
             }
         },
     )

@@ -137,56 +137,9 @@ impl Report {
 
     /// Notes each kind of which there is nothing although something refers to it.
     pub(super) fn missing_kinds(&mut self, objects: &Objects, inventory: &Inventory) {
-        let mut missing = |is_missing: bool, kind, consequence| {
-            if is_missing {
-                self.warnings.push(InventoryWarning::Missing { kind, consequence });
-            }
-        };
-        missing(inventory.namespaces.is_empty(), "Namespace", "labels of namespaces are not known");
-        missing(
-            inventory.nodes.is_empty(),
-            "Node",
-            "addresses of nodes, and of pods that are gone, pass for addresses outside the cluster",
-        );
-        missing(
-            !inventory.nodes.is_empty() && inventory.nodes.iter().all(|node| node.pod_cidrs.is_empty()),
-            "spec.podCIDRs on any Node",
-            "the address of a pod that is not in the inventory passes for one outside the cluster",
-        );
-        missing(
-            objects.services.is_empty(),
-            "Service",
-            "connections to a cluster IP pass for connections to an address outside the cluster",
-        );
-        missing(
-            !objects.services.is_empty() && objects.slices.is_empty(),
-            "EndpointSlice",
-            "connections to a Service cannot be followed to the pods behind it",
-        );
-        for (kind, empty) in [
-            ("Deployment", objects.deployments.is_empty()),
-            ("StatefulSet", objects.stateful_sets.is_empty()),
-            ("DaemonSet", objects.daemon_sets.is_empty()),
-        ] {
-            let owns = || inventory.pods.iter().any(|pod| pod.workload.kind == kind);
-            missing(empty && owns(), kind, "the selectors of its pods are guessed from the labels they share");
-        }
-        let owners: BTreeSet<&str> = objects
-            .pods
-            .values()
-            .flat_map(|pod| pod.object.metadata.owner_references.iter().flatten())
-            .map(|owner| owner.kind.as_str())
-            .collect();
-        missing(
-            objects.replica_sets.is_empty() && owners.contains("ReplicaSet"),
-            "ReplicaSet",
-            "the Deployment of a pod is guessed from the name of its ReplicaSet",
-        );
-        missing(
-            objects.jobs.is_empty() && owners.contains("Job"),
-            "Job",
-            "the CronJob of a pod is guessed from the name of its Job",
-        );
+        let missing = missing_addresses(objects, inventory).into_iter().chain(missing_owners(objects, inventory));
+        let warnings = missing.filter(|(is_missing, ..)| *is_missing);
+        self.warnings.extend(warnings.map(|(_, kind, consequence)| InventoryWarning::Missing { kind, consequence }));
     }
 
     /// All warnings, in a fixed order.
@@ -201,4 +154,52 @@ impl Report {
         self.warnings.sort();
         self.warnings
     }
+}
+
+/// Whether a kind is missing, which, and what suffers.
+type Missing = (bool, &'static str, &'static str);
+
+fn missing_addresses(objects: &Objects, inventory: &Inventory) -> [Missing; 5] {
+    let has_nodes = !inventory.nodes.is_empty();
+    let has_ranges = inventory.nodes.iter().any(|node| !node.pod_cidrs.is_empty());
+    let has_services = !objects.services.is_empty();
+    [
+        (inventory.namespaces.is_empty(), "Namespace", "labels of namespaces are not known"),
+        (!has_nodes, "Node", "addresses of nodes, and of pods that are gone, pass for addresses outside the cluster"),
+        (
+            has_nodes && !has_ranges,
+            "spec.podCIDRs on any Node",
+            "the address of a pod that is not in the inventory passes for one outside the cluster",
+        ),
+        (
+            !has_services,
+            "Service",
+            "connections to a cluster IP pass for connections to an address outside the cluster",
+        ),
+        (
+            has_services && objects.slices.is_empty(),
+            "EndpointSlice",
+            "connections to a Service cannot be followed to the pods behind it",
+        ),
+    ]
+}
+
+/// Nothing of a kind is normal where nothing says that a pod belongs to it.
+fn missing_owners(objects: &Objects, inventory: &Inventory) -> [Missing; 5] {
+    let workloads: BTreeSet<&str> = inventory.pods.iter().map(|pod| pod.workload.kind.as_str()).collect();
+    let pods = objects.pods.values();
+    let owners: BTreeSet<&str> = pods
+        .flat_map(|pod| pod.object.metadata.owner_references.iter().flatten())
+        .map(|owner| owner.kind.as_str())
+        .collect();
+    let selector = "the selectors of its pods are guessed from the labels they share";
+    let deployment = "the Deployment of a pod is guessed from the name of its ReplicaSet";
+    let cron_job = "the CronJob of a pod is guessed from the name of its Job";
+    [
+        (objects.deployments.is_empty() && workloads.contains("Deployment"), "Deployment", selector),
+        (objects.stateful_sets.is_empty() && workloads.contains("StatefulSet"), "StatefulSet", selector),
+        (objects.daemon_sets.is_empty() && workloads.contains("DaemonSet"), "DaemonSet", selector),
+        (objects.replica_sets.is_empty() && owners.contains("ReplicaSet"), "ReplicaSet", deployment),
+        (objects.jobs.is_empty() && owners.contains("Job"), "Job", cron_job),
+    ]
 }

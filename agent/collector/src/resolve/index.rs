@@ -6,15 +6,15 @@ use super::reason::{Reason, service_name};
 use super::services::{Port, Services};
 use netwright_record::inventory::{Backend, Inventory, Pod};
 use netwright_record::{Endpoint, Flow, Local, Protocol};
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// What may answer behind a Service port: an endpoint and its port.
 pub(super) type Targets = BTreeMap<(Endpoint, u16), Target>;
 
 /// What is known of one of the [`Targets`].
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Target {
     /// The nodes its backends run on; none for one whose node is not known.
     pub(super) nodes: BTreeSet<Option<String>>,
@@ -52,7 +52,7 @@ pub(super) struct Index<'a> {
     nodes: Nodes<'a>,
     services: Services<'a>,
     /// The targets of Service ports that are the same at all times, by namespace, name, protocol and port.
-    targets: BTreeMap<(&'a str, &'a str, Protocol, u16), Targets>,
+    targets: BTreeMap<(&'a str, &'a str, Protocol, u16), Arc<Targets>>,
 }
 
 impl<'a> Index<'a> {
@@ -67,7 +67,7 @@ impl<'a> Index<'a> {
         for service in &inventory.services {
             for port in service.ports.iter().map(|port| Port { service, port }) {
                 if let Some(targets) = index.timeless_targets(port) {
-                    index.targets.insert(port_key(port), targets);
+                    index.targets.insert(port_key(port), Arc::new(targets));
                 }
             }
         }
@@ -158,10 +158,10 @@ impl<'a> Index<'a> {
     }
 
     /// What answers behind a Service port.
-    pub(super) fn targets(&self, port: Port<'a>, span: Span) -> Result<Cow<'_, Targets>, Reason> {
+    pub(super) fn targets(&self, port: Port<'a>, span: Span) -> Result<Arc<Targets>, Reason> {
         let targets = match self.targets.get(&port_key(port)) {
-            Some(targets) => Cow::Borrowed(targets),
-            None => Cow::Owned(self.targets_during(port, span)),
+            Some(targets) => Arc::clone(targets),
+            None => Arc::new(self.targets_during(port, span)),
         };
         if targets.is_empty() {
             let (service, number) = (service_name(port.service), port.port.port);

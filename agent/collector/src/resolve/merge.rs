@@ -12,6 +12,7 @@ use super::sighting::{Ambiguous, Direct, Key, Side, Through};
 use netwright_record::{Activity, Direction, Edge, Endpoint, Flow, Local, Protocol, ServiceRef};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// The port on which a mesh without sidecars carries everything between its nodes' proxies.
 const HBONE: u16 = 15008;
@@ -61,14 +62,13 @@ struct ThroughKey {
     client: Endpoint,
     service: ServiceRef,
     protocol: Protocol,
-    targets: BTreeSet<(Endpoint, u16)>,
+    targets: Arc<Targets>,
 }
 
 /// What clients saw of a Service.
 #[derive(Debug, Clone)]
 struct ThroughService {
     activity: Activity,
-    targets: Targets,
     client_addresses: BTreeSet<IpAddr>,
     nodes: BTreeSet<String>,
 }
@@ -103,23 +103,16 @@ impl Merge {
     }
 
     /// Adds a flow to a Service.
-    pub(super) fn through(&mut self, flow: &Flow, through: Through<'_>) {
-        let targets = through.targets.keys().cloned().collect();
-        let Through { client, service, protocol, .. } = through;
+    pub(super) fn through(&mut self, flow: &Flow, through: Through) {
+        let Through { client, client_address, service, protocol, targets } = through;
         let key = ThroughKey { client, service, protocol, targets };
         let entry = self.through.entry(key).and_modify(|known| known.activity.merge(&flow.activity));
         let known = entry.or_insert_with(|| ThroughService {
             activity: flow.activity.clone(),
-            targets: Targets::new(),
             client_addresses: BTreeSet::new(),
             nodes: BTreeSet::new(),
         });
-        for (endpoint, target) in through.targets.iter() {
-            let mine = known.targets.entry(endpoint.clone()).or_default();
-            mine.nodes.extend(target.nodes.iter().cloned());
-            mine.addresses.extend(&target.addresses);
-        }
-        known.client_addresses.extend(through.client_address);
+        known.client_addresses.extend(client_address);
         known.nodes.insert(flow.node.clone());
     }
 
@@ -145,7 +138,7 @@ impl Merge {
         let through = std::mem::take(&mut self.through);
         let (certain, uncertain): (Vec<_>, Vec<_>) = through
             .into_iter()
-            .map(|(key, service)| (self.answering(&key, &service), key, service))
+            .map(|(key, service)| (self.answering(&key), key, service))
             .partition(|(answering, ..)| answering.len() == 1);
         // What is certain first: it leaves less to be divided.
         for (answering, key, service) in &certain {
@@ -161,19 +154,19 @@ impl Merge {
     /// The edges that may stand for what went through a Service: those whose server saw the client, or sits where
     /// nobody watched; all of them if there is none, for then it was the servers' side that was lost, or every
     /// attempt failed.
-    fn answering(&self, key: &ThroughKey, service: &ThroughService) -> Vec<Key> {
+    fn answering(&self, key: &ThroughKey) -> Vec<Key> {
         let edge = |target: &(Endpoint, u16)| {
             let (client, (server, port)) = (key.client.clone(), target.clone());
             Key { client, server, protocol: key.protocol, port }
         };
-        let kept: Vec<Key> = service
+        let kept: Vec<Key> = key
             .targets
             .iter()
             .map(|(target, known)| (edge(target), known))
             .filter(|(edge, known)| self.was_seen(edge) || self.is_unwatched(known))
             .map(|(edge, _)| edge)
             .collect();
-        if kept.is_empty() { service.targets.keys().map(edge).collect() } else { kept }
+        if kept.is_empty() { key.targets.keys().map(edge).collect() } else { kept }
     }
 
     fn was_seen(&self, key: &Key) -> bool {
@@ -228,7 +221,7 @@ impl Merge {
     }
 
     fn describe(&mut self, edge: &Key, key: &ThroughKey, service: &ThroughService) -> &mut Sides {
-        let target = service.targets.get(&(edge.server.clone(), edge.port));
+        let target = key.targets.get(&(edge.server.clone(), edge.port));
         let sides = self.edges.entry(edge.clone()).or_default();
         sides.services.insert(key.service.clone());
         sides.client_addresses.extend(&service.client_addresses);

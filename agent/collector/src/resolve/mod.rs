@@ -2,8 +2,8 @@
 //! are the two ends of one connection.
 //!
 //! Pure: flows and an inventory go in, edges come out, and the order of the flows changes nothing. The work is
-//! O(f log p) for f flows and p addresses, Services and pods; only a Service whose backends came and went within the
-//! window costs its number of backends for each flow.
+//! O(f log p) for f flows and p addresses, Services and pods. A Service whose backends came and went within the
+//! window, or are not known as pods, costs its number of backends for each flow besides.
 //!
 //! An [`Index`](index::Index) answers who was where, [`sighting`] makes of each flow a statement about an edge,
 //! [`merge`] collects the statements. Whatever cannot be named is returned with the reason, never dropped.

@@ -5,9 +5,9 @@ use super::index::{Index, LocalEnd, Server, Targets};
 use super::reason::Reason;
 use netwright_record::inventory::WorkloadRef;
 use netwright_record::{Direction, Endpoint, Flow, Protocol, ServiceRef};
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 /// Where Istio's sidecar takes outbound connections of its pod.
 const SIDECAR_OUTBOUND: u16 = 15001;
@@ -34,7 +34,7 @@ pub(super) enum Side {
 
 /// What one flow says.
 #[derive(Debug)]
-pub(super) enum Sighting<'i> {
+pub(super) enum Sighting {
     /// No traffic between endpoints.
     Dropped(Dropped),
     /// An inner leg of a sidecar; between whom the connection on the wire is, where that shows.
@@ -42,7 +42,7 @@ pub(super) enum Sighting<'i> {
     /// Both ends have a name.
     Direct(Direct),
     /// The client used a Service.
-    Through(Through<'i>),
+    Through(Through),
     /// The direction has to come from other flows.
     Ambiguous(Ambiguous),
     /// An end has no name.
@@ -67,12 +67,12 @@ pub(super) struct Direct {
 
 /// A flow to a Service, and what may have answered it.
 #[derive(Debug)]
-pub(super) struct Through<'i> {
+pub(super) struct Through {
     pub(super) client: Endpoint,
     pub(super) client_address: Option<IpAddr>,
     pub(super) service: ServiceRef,
     pub(super) protocol: Protocol,
-    pub(super) targets: Cow<'i, Targets>,
+    pub(super) targets: Arc<Targets>,
 }
 
 /// A flow whose direction is not known: the edges it may be part of.
@@ -103,7 +103,7 @@ pub(super) fn listeners(index: &Index<'_>, flows: &[Flow]) -> Listeners {
 }
 
 /// What `flow` says.
-pub(super) fn sight<'i>(index: &'i Index<'_>, listeners: &'i Listeners, flow: &Flow) -> Sighting<'i> {
+pub(super) fn sight(index: &Index<'_>, listeners: &Listeners, flow: &Flow) -> Sighting {
     let remote = flow.remote.to_canonical();
     let view = View { index, listeners, flow, span: Span::of(&flow.activity), remote };
     if view.is_sidecar() {
@@ -128,7 +128,7 @@ struct View<'i, 'f> {
 }
 
 impl<'i> View<'i, '_> {
-    fn resolve(&self) -> Result<Sighting<'i>, Reason> {
+    fn resolve(&self) -> Result<Sighting, Reason> {
         let local = self.index.local(self.flow, self.span)?;
         if self.index.is_own(&local, self.remote) && !self.leaves_by_service() {
             return Ok(Sighting::Dropped(Dropped::OwnAddress));
@@ -146,7 +146,7 @@ impl<'i> View<'i, '_> {
         self.flow.direction == Direction::Egress && matches!(found(), Ok(Server::Service(_)))
     }
 
-    fn egress(&self, local: LocalEnd<'_>, port: u16) -> Result<Sighting<'i>, Reason> {
+    fn egress(&self, local: LocalEnd<'_>, port: u16) -> Result<Sighting, Reason> {
         let protocol = self.flow.protocol;
         let client_address = local.ip.filter(|_| known_by_address(&local.endpoint));
         let server = self.index.server(self.remote, protocol, port, self.span)?;
@@ -167,7 +167,7 @@ impl<'i> View<'i, '_> {
         Ok(Sighting::Direct(Direct { key, side: Side::Client, client_address, server_address }))
     }
 
-    fn ingress(&self, local: LocalEnd<'_>) -> Result<Sighting<'i>, Reason> {
+    fn ingress(&self, local: LocalEnd<'_>) -> Result<Sighting, Reason> {
         let client = self.index.client(self.remote, self.span)?;
         let client_address = known_by_address(&client).then_some(self.remote);
         let (server, server_address) = self.listening(local);
@@ -175,7 +175,7 @@ impl<'i> View<'i, '_> {
         Ok(Sighting::Direct(Direct { key, side: Side::Server, client_address, server_address }))
     }
 
-    fn ambiguous(&self, local: LocalEnd<'_>) -> Result<Sighting<'i>, Reason> {
+    fn ambiguous(&self, local: LocalEnd<'_>) -> Result<Sighting, Reason> {
         let (protocol, remote_port) = (self.flow.protocol, self.flow.remote_port.ok_or(Reason::Ambiguous)?);
         let side = if local.ip < Some(self.remote) { Side::Client } else { Side::Server };
         let server = match self.index.server(self.remote, protocol, remote_port, self.span) {
@@ -231,7 +231,8 @@ impl<'i> View<'i, '_> {
     }
 
     fn is_sidecar(&self) -> bool {
-        let inner = self.remote == SIDECAR_INNER || self.flow.local.ip() == Some(SIDECAR_INNER);
+        let local = self.flow.local.ip().map(|ip| ip.to_canonical());
+        let inner = self.remote == SIDECAR_INNER || local == Some(SIDECAR_INNER);
         self.flow.protocol == Protocol::Tcp && (inner || matches!(self.flow.port, SIDECAR_OUTBOUND | SIDECAR_INBOUND))
     }
 
