@@ -60,6 +60,21 @@ fn a_node_is_its_addresses() {
     assert_eq!([verdict.egress, verdict.ingress], [Decision::NotIsolated, Decision::NotIsolated]);
 }
 
+/// The rule that is named is the one that admits the first address.
+#[test]
+fn a_node_admitted_by_two_rules_is_told_the_first() {
+    let world = world();
+    let node = [address("192.0.2.8"), address("192.0.2.9")];
+    let set = policies(&[
+        "{podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 192.0.2.9/32}}]}, {from: [{ipBlock: {cidr: 192.0.2.8/32}}]}]}",
+    ]);
+    let ask = |addresses| {
+        set.verdict(&world.cluster, &Party::Node { addresses }, &Party::Pod(&world.api), Protocol::Tcp, 80).ingress
+    };
+    assert_eq!(ask(&node), Decision::Allowed { policy: 0, rule: 1 });
+    assert_eq!(ask(&[node[1], node[0]]), Decision::Allowed { policy: 0, rule: 0 });
+}
+
 /// Of a node without known addresses nothing can be said, so only a rule for every peer admits it.
 #[test]
 fn a_node_without_addresses_is_in_no_block() {
