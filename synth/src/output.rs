@@ -78,6 +78,17 @@ impl Staged {
         self.folder.path()
     }
 
+    /// The text of every YAML file, as it now stands on the disk, by its name below the output folder.
+    pub fn read_back(&self) -> Result<Vec<(String, String)>, OutputError> {
+        let manifests = self.files.iter().filter(|file| file.ends_with(".yaml"));
+        manifests
+            .map(|file| {
+                let path = below(self.path(), file);
+                Ok((file.clone(), fs::read_to_string(&path).map_err(failed("read back", &path))?))
+            })
+            .collect()
+    }
+
     /// Moves the files to their destination, and removes those of ours there that are not among them; returns the
     /// names of the removed. The top kustomization goes first and comes last: a run that was cut off in between
     /// leaves a folder that cannot be applied as a whole.
@@ -136,9 +147,7 @@ fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)?;
     }
-    let mut file = fs::File::create_new(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+    fs::File::create_new(path)?.write_all(bytes)
 }
 
 fn remove_if_there(path: &Path) -> Result<(), OutputError> {

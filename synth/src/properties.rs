@@ -192,7 +192,7 @@ fn seen(observation: &Observation) -> BTreeSet<(WorkloadRef, WorkloadRef, Protoc
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(192))]
+    #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
     fn nothing_that_was_seen_is_denied(observation in observation()) {

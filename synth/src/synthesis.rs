@@ -7,11 +7,14 @@ use crate::infer::rules::Plan;
 use crate::output::{OutputError, Staged};
 use crate::render::{self, RenderError};
 use crate::replay::{Denial, Replay, replay};
-use crate::text::plain;
-use netwright_policy::{Direction, LoadError, PolicySet};
+use crate::text::{plain, some_of};
+use netwright_policy::{Direction, ParseError, PolicySet, Source};
 use netwright_record::{Edge, Observation};
 use std::fmt;
 use std::path::Path;
+
+/// How many errors of one kind a message names.
+const ERRORS_NAMED: usize = 10;
 
 /// Why nothing was written.
 #[derive(Debug, thiserror::Error)]
@@ -23,8 +26,11 @@ pub enum SynthesisError {
     #[error(transparent)]
     Output(#[from] OutputError),
     /// What was written cannot be read.
-    #[error("cannot read back the manifests just written, so nothing was put in place; please report this: {0}")]
-    ReadBack(#[from] LoadError),
+    #[error(
+        "cannot parse the manifests just written, so nothing was put in place; please report this: {}",
+        some_of(.0, ERRORS_NAMED)
+    )]
+    ReadBack(Vec<ParseError>),
     /// The policies would cut off what was seen.
     #[error("{0}")]
     Denied(Box<Denied>),
@@ -40,8 +46,6 @@ pub struct Denied {
     /// The first denied edges, in words.
     edges: Vec<String>,
 }
-
-const EDGES_NAMED: usize = 10;
 
 impl fmt::Display for Denied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -78,7 +82,9 @@ pub fn synthesise(observation: &Observation, out: &Path, progress: impl Fn()) ->
     let files = render::render(observation, &plan)?;
     tracing::info!(policies = plan.policies.len(), files = files.len(), "inferred and rendered");
     let staged = Staged::write(out, &files)?;
-    let policies = PolicySet::load(staged.path())?.policies;
+    let manifests = staged.read_back()?.into_iter().map(|(name, text)| Source { name, text });
+    let parsed = PolicySet::parse(&manifests.collect::<Vec<_>>()).map_err(SynthesisError::ReadBack)?;
+    let policies = parsed.policies;
     let replay = replay(observation, &policies, progress);
     if !replay.denied.is_empty() {
         return Err(SynthesisError::Denied(Box::new(denied(observation, policies, replay))));
@@ -89,7 +95,7 @@ pub fn synthesise(observation: &Observation, out: &Path, progress: impl Fn()) ->
 }
 
 fn denied(observation: &Observation, policies: PolicySet, replay: Replay) -> Denied {
-    let first = replay.denied.iter().take(EDGES_NAMED);
+    let first = replay.denied.iter().take(ERRORS_NAMED);
     let edges =
         first.filter_map(|denial| Some(describe(observation.edges.get(denial.edge)?, denial, &policies))).collect();
     Denied { policies, replay, edges }

@@ -145,6 +145,30 @@ fn a_broken_policy_is_found_with_its_edge_and_its_end() {
 }
 
 #[test]
+fn check_reads_stdin_and_writes_json() {
+    let desk = Desk::with(&shop().build());
+    let deny = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: deny, namespace: data}\nspec: {podSelector: {}}\n";
+    let output = assert_cmd::cargo::cargo_bin_cmd!("netwright")
+        .args(["check", &desk.text("observation"), "--policies", "-", "-o", "json"])
+        .write_stdin(deny)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    let report: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let denied: Vec<&str> =
+        report["denied"].as_array().unwrap().iter().map(|denial| denial["edge"].as_str().unwrap()).collect();
+    let expected = [
+        "data/Deployment/db -> data/Deployment/db 5433/TCP",
+        "shop/Deployment/api -> data/Deployment/db 5432/TCP",
+        "node n2 -> data/Deployment/db 9187/TCP",
+    ];
+    assert_eq!(denied, expected);
+    assert_eq!(report["denied"][0]["end"], "ingress");
+    assert_eq!(report["denied"][0]["isolatedBy"][0]["name"], "deny");
+    assert_eq!(report["denied"][0]["isolatedBy"][0]["file"], "stdin");
+}
+
+#[test]
 fn check_tries_every_rollout_of_a_workload() {
     let mut world = World::new();
     let (web, api) = (world.running("n", "web"), world.running("n", "api"));
