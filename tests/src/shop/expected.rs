@@ -1,7 +1,7 @@
 //! The edges that must be seen, derived from the declaration.
 
-use super::model::{Call, Container, Kind, Manner, Resolver, Server, Service, Shop, Target, Workload};
-use super::pods::pods;
+use super::clients::{Client, Seat, clients};
+use super::model::{Container, Kind, Manner, Resolver, Server, Service, Shop, Target, Workload};
 use netwright_record::inventory::WorkloadRef;
 use netwright_record::{Endpoint, Protocol, ServiceRef};
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,22 +28,14 @@ pub struct Expected {
 /// All edges of the shop.
 pub fn expected(shop: &Shop) -> BTreeMap<Key, Expected> {
     let mut edges = Edges { shop, edges: BTreeMap::new() };
-    for pod in pods(shop) {
-        let client = pod_endpoint(shop, pod.workload);
-        for container in &pod.workload.containers {
-            match container {
-                Container::Calls { name, call } => edges.call(&client, None, &pod.process(name), call),
-                Container::Serves { server: Server::ClusterDns(_), .. } => edges.asks_outside_resolver(&client),
-                Container::Serves { .. } => {}
-            }
-        }
+    for client in clients(shop) {
+        edges.call(&client);
     }
-    for (unit, call) in &shop.node_processes {
-        edges.call(&node(shop, None), Some(shop.node.1.v4.into()), unit, call);
-    }
-    for host in &shop.outside {
-        if let Some(Container::Calls { call, .. }) = &host.container {
-            edges.call(&Endpoint::Internet, Some(host.address), &format!("outside/{}", host.name), call);
+    for workload in &shop.workloads {
+        let forwards =
+            |container: &Container| matches!(container, Container::Serves { server: Server::ClusterDns(_), .. });
+        if workload.containers.iter().any(forwards) {
+            edges.asks_outside_resolver(&pod_endpoint(shop, workload));
         }
     }
     edges.edges
@@ -55,21 +47,32 @@ struct Edges<'a> {
 }
 
 impl Edges<'_> {
-    fn call(&mut self, client: &Endpoint, client_address: Option<IpAddr>, process: &str, call: &Call) {
+    fn call(&mut self, client: &Client<'_>) {
+        let call = client.call;
+        let (end, address) = self.client(client.seat);
         let protocol = call.manner.protocol();
         let (server, port, services, server_address) = self.server(call.to);
-        let edge = self.edges.entry((client.clone(), server, protocol, port)).or_default();
+        let edge = self.edges.entry((end.clone(), server, protocol, port)).or_default();
         edge.fails = call.manner.fails();
         edge.services.extend(services);
-        edge.client_addresses.extend(client_address);
+        edge.client_addresses.extend(address);
         edge.server_addresses.extend(server_address);
         if protocol == Protocol::Tcp && call.manner != Manner::HeldFromBefore {
-            edge.clients.insert(process.to_owned());
+            edge.clients.insert(client.label.clone());
         }
         match call.resolver {
             Resolver::Nobody => {}
-            Resolver::Cluster => self.asks_cluster_dns(client),
-            Resolver::Outside => self.asks_outside_resolver(client),
+            Resolver::Cluster => self.asks_cluster_dns(&end),
+            Resolver::Outside => self.asks_outside_resolver(&end),
+        }
+    }
+
+    /// Who a client is, and at which address where it is no pod.
+    fn client(&self, seat: Seat<'_>) -> (Endpoint, Option<IpAddr>) {
+        match seat {
+            Seat::Pod(workload, _) => (pod_endpoint(self.shop, workload), None),
+            Seat::Node(_) => (node(self.shop, None), Some(self.shop.node.1.v4.into())),
+            Seat::Outside(host) => (Endpoint::Internet, Some(host.address)),
         }
     }
 

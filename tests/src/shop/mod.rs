@@ -4,6 +4,7 @@
 //! `kubectl get` would print ([`inventory`]), and the edges that must be seen, no more and no fewer
 //! ([`expected`]). Nothing is taken from what was seen, so [`compare`] can find fault with it.
 
+mod clients;
 pub mod compare;
 pub mod expected;
 pub mod inventory;

@@ -246,3 +246,10 @@ pub struct OutsideHost {
     /// What it serves or calls, if anything.
     pub container: Option<Container>,
 }
+
+impl OutsideHost {
+    /// The label of its process.
+    pub fn label(&self) -> String {
+        format!("outside/{}", self.name)
+    }
+}
