@@ -74,6 +74,8 @@ fn refused(observation: &Path, expected: &[&str]) {
 #[test]
 fn no_such_file() {
     refused(Path::new("/nonexistent/observation"), &["/nonexistent/observation", "No such file"]);
+    let output = netwright(&["inspect", "/nonexistent/observation"]);
+    assert_eq!(String::from_utf8(output.stderr).unwrap().matches("No such file").count(), 1, "the cause is said once");
 }
 
 #[test]

@@ -20,7 +20,6 @@ use std::path::{Path, PathBuf};
 ///
 /// Exits with 3 if anything is denied, so that a pipeline fails before production does.
 #[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
 pub struct Args {
     /// The observation file.
     observation: PathBuf,

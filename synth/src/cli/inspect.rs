@@ -14,7 +14,6 @@ use std::path::PathBuf;
 /// The window; for each node how long it was watched, with gaps, and what was lost; the busiest edges; attempts that
 /// never got through; what could not be named, and why.
 #[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
 pub struct Args {
     /// The observation file.
     observation: PathBuf,

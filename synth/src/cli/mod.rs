@@ -21,15 +21,15 @@ use tracing_subscriber::EnvFilter;
 
 /// Writes least-privilege NetworkPolicies from what was seen in a cluster, and proves them.
 ///
-/// Netwright works from an observation: a file that `netwright-agent observe --out FILE --inventory INVENTORY` writes
-/// while it watches who talks to whom. It needs no access to the cluster.
+/// Netwright works from an observation: a file in which the agents of a cluster have noted
+/// who talks to whom (`netwright-agent observe`). It needs no access to the cluster.
 ///
 /// A usual round:
 ///
-///   netwright inspect shop.nwo                   is the observation whole? what was lost?
-///   netwright graph shop.nwo --format dot        who talks to whom? (pipe into `dot -Tsvg`)
-///   netwright synth shop.nwo --out policies/     write the policies, and prove them
-///   netwright check shop.nwo --policies policies/    prove them again after editing them
+///   netwright inspect FILE                     is it whole? what was lost?
+///   netwright graph FILE --format dot          who talks to whom?
+///   netwright synth FILE --out policies        write the policies, and prove them
+///   netwright check FILE --policies policies   prove them again after an edit
 #[derive(Debug, Parser)]
 #[command(name = "netwright", version, verbatim_doc_comment, after_help = AFTER_HELP)]
 struct Netwright {
@@ -77,7 +77,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, out: &mut dyn Write) -
         Ok(status) => status,
         Err(error) if is_broken_pipe(&error) => ExitStatus::Success,
         Err(error) => {
-            tell(&format!("error: {error:#}"));
+            tell(&format!("error: {}", message(&error)));
             ExitStatus::Error
         }
     }
@@ -89,6 +89,13 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
         .chain()
         .filter_map(|cause| cause.downcast_ref::<io::Error>())
         .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// The error with its causes, each said once: most messages already hold the cause.
+fn message(error: &anyhow::Error) -> String {
+    error.chain().skip(1).map(ToString::to_string).fold(error.to_string(), |message, cause| {
+        if message.contains(&cause) { message } else { format!("{message}: {cause}") }
+    })
 }
 
 /// Says something to the person, on stderr.

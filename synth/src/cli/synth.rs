@@ -19,7 +19,6 @@ use std::path::PathBuf;
 /// Attempts that never got through (a port scan, a dead destination) become no rules, nor does the cloud metadata
 /// service; both are listed. The same observation gives the same bytes.
 #[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
 pub struct Args {
     /// The observation file.
     observation: PathBuf,
