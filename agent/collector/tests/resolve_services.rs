@@ -236,3 +236,14 @@ fn a_named_target_port_that_differs_among_pods_is_told_by_who_answered() {
         resolution.edges.iter().filter(|edge| edge.server == workload("cart")).map(|edge| edge.port).collect();
     assert_eq!(ports, [9090]);
 }
+
+#[test]
+fn of_two_services_with_one_external_address_the_first_by_name_is_meant() {
+    let mut inventory = world();
+    inventory.services[1].external_ips = vec!["198.18.0.7".parse().unwrap()];
+    inventory.services[1].ports[0].port = 80;
+    let flow = egress("n1", pod("front-1"), "198.18.0.7", 80);
+    assert_is_cart(&edge_in(std::slice::from_ref(&flow), &inventory));
+    inventory.services.reverse();
+    assert_is_cart(&edge_in(&[flow], &inventory));
+}
