@@ -50,9 +50,8 @@ pub struct Denied {
 impl fmt::Display for Denied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "the policies would deny connections that were seen, so nothing was put in place. Where a pod below has \
-             labels that the selector of its workload does not match, correct the inventory; otherwise please report \
-             this with the observation:",
+            "the policies would deny connections that were seen, so nothing was put in place; please report this \
+             with the observation:",
         )?;
         self.edges.iter().try_for_each(|edge| write!(f, "\n  {edge}"))?;
         match self.replay.denied.len().saturating_sub(self.edges.len()) {
@@ -79,6 +78,15 @@ pub struct Synthesis {
 /// while proving.
 pub fn synthesise(observation: &Observation, out: &Path, progress: impl Fn()) -> Result<Synthesis, SynthesisError> {
     let plan = infer(observation);
+    prove_and_publish(observation, plan, out, progress)
+}
+
+fn prove_and_publish(
+    observation: &Observation,
+    plan: Plan,
+    out: &Path,
+    progress: impl Fn(),
+) -> Result<Synthesis, SynthesisError> {
     let files = render::render(observation, &plan)?;
     tracing::info!(policies = plan.policies.len(), files = files.len(), "inferred and rendered");
     let staged = Staged::write(out, &files)?;
@@ -118,4 +126,41 @@ fn describe(edge: &Edge, denial: &Denial, policies: &PolicySet) -> String {
         plain(&denial.server),
         names.join(", ")
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::shop;
+    use std::fs;
+
+    /// Proves the shop's plan after `break_it`, over the policies of an earlier run; returns the message.
+    fn refused(break_it: impl Fn(&mut Plan)) -> String {
+        let observation = shop().build();
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("policies");
+        synthesise(&observation, &out, || ()).unwrap();
+        let before = fs::read(out.join("shop/api.yaml")).unwrap();
+        let mut plan = infer(&observation);
+        break_it(&mut plan);
+        let error = prove_and_publish(&observation, plan, &out, || ()).unwrap_err();
+        assert_eq!(fs::read(out.join("shop/api.yaml")).unwrap(), before);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "the temporary folder is gone");
+        error.to_string()
+    }
+
+    #[test]
+    fn policies_that_would_deny_are_not_put_in_place_and_the_edge_is_named() {
+        let message = refused(|plan| plan.policies.iter_mut().for_each(|policy| policy.ingress.clear()));
+        assert!(message.contains("shop/Deployment/api -> data/Deployment/db 5432/TCP"), "{message}");
+        assert!(message.contains("ingress denied, isolated by data/db"), "{message}");
+    }
+
+    #[test]
+    fn manifests_that_cannot_be_parsed_are_not_put_in_place() {
+        let message = refused(|plan| {
+            plan.policies.iter_mut().for_each(|policy| _ = policy.selection.labels.insert("a b".into(), "=".into()));
+        });
+        assert!(message.contains("cannot parse the manifests") && message.contains("podSelector"), "{message}");
+    }
 }

@@ -1,10 +1,10 @@
 //! Who may be isolated: a policy must not cut off what was never seen to work, nor whoever else its labels select.
 
-use super::names::{valid_name, valid_namespace};
+use super::names::{valid_label, valid_name, valid_namespace};
 use super::peers::Selections;
 use super::rules::Unprotected;
 use crate::index::{Facts, Index};
-use netwright_record::inventory::WorkloadRef;
+use netwright_record::inventory::{Workload, WorkloadRef};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Why each workload that gets no policy gets none. `unnameable` holds the workloads with a peer that nothing names.
@@ -53,7 +53,8 @@ fn of_itself(
         return Some(Unprotected::Silent);
     }
     if !selections.contains_key(workload) {
-        let unusable = facts.declared.is_some_and(|declared| !declared.selector.is_empty());
+        let valid = |declared: &&Workload| declared.selector.iter().all(|(key, value)| valid_label(key, value));
+        let unusable = facts.declared.is_some_and(|declared| !valid(&declared));
         return Some(if unusable {
             Unprotected::Invalid("a label of its selector".into())
         } else {

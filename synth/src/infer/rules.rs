@@ -39,6 +39,9 @@ pub struct Selection {
     pub labels: Labels,
     /// Keys that stand in addition to the owner's own selector, to tell it apart from others.
     pub added: BTreeSet<String>,
+    /// Whether the owner's selector did not match every pod that was seen (the owner was made anew with other labels),
+    /// so that labels which all of them carried stand in its place.
+    pub common: bool,
     /// Other workloads of the namespace that the labels select as well.
     pub widened: BTreeSet<WorkloadRef>,
 }

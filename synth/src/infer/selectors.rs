@@ -1,7 +1,8 @@
 //! By which labels each workload is selected, and which others those labels select as well.
 //!
 //! The owner's selector is right as long as no other pod of the namespace matches it. Where one does, stable labels of
-//! the pod template are added until none does; what remains is reported as widened access.
+//! the pod template are added until none does; what remains is reported as widened access. Where the selector misses a
+//! pod that was seen, since the owner was deleted and made anew with other labels, what all pods shared stands for it.
 
 use super::names::{valid_label, valid_namespace};
 use super::rules::Selection;
@@ -44,18 +45,22 @@ fn selection(workload: &WorkloadRef, facts: &Facts, neighbours: &LabelSets) -> O
     if !usable || !valid_namespace(&workload.namespace) {
         return None;
     }
-    let mut labels = declared.selector.clone();
-    let mut others = overlapping(&labels, workload, neighbours);
     let mut candidates = stable_labels(facts);
+    let common = !facts.pods.iter().filter(|pod| !pod.host_network).all(|pod| selects(&declared.selector, &pod.labels));
+    let mut labels = if common { candidates.clone() } else { declared.selector.clone() };
+    if labels.is_empty() {
+        return None;
+    }
+    let mut others = overlapping(&labels, workload, neighbours);
     while !others.is_empty() {
         let Some((key, value)) = best_candidate(&candidates, &others) else { break };
         candidates.remove(&key);
         others.retain(|(_, labels)| labels.get(&key) == Some(&value));
         labels.insert(key, value);
     }
-    let added = labels.keys().filter(|key| !declared.selector.contains_key(*key)).cloned().collect();
+    let added = labels.keys().filter(|key| !common && !declared.selector.contains_key(*key)).cloned().collect();
     let widened = others.into_iter().map(|(other, _)| other.clone()).collect();
-    Some(Selection { labels, added, widened })
+    Some(Selection { labels, added, common, widened })
 }
 
 fn overlapping<'a>(labels: &Labels, workload: &WorkloadRef, neighbours: &LabelSets<'a>) -> LabelSets<'a> {
@@ -148,5 +153,24 @@ mod tests {
         world.template(&api, &[("app", "shop"), ("tier", "api")]);
         let web = world.workload("shop", "Deployment", "web", &[("app", "shop")]);
         assert_eq!(selection_of(&world, &api).widened, BTreeSet::from([web]));
+    }
+
+    #[test]
+    fn an_owner_made_anew_is_selected_by_what_all_its_pods_share() {
+        let mut world = World::new();
+        let api = world.workload("shop", "Deployment", "api", &[("app", "new")]);
+        world.template(&api, &[("app", "new"), ("team", "shop")]);
+        world.pod(&api, "n1", &[("app", "old"), ("team", "shop")]);
+        let selection = selection_of(&world, &api);
+        assert_eq!((selection.labels, selection.common), (crate::testing::labels(&[("team", "shop")]), true));
+    }
+
+    #[test]
+    fn an_owner_whose_pods_share_nothing_cannot_be_selected() {
+        let mut world = World::new();
+        let api = world.workload("shop", "Deployment", "api", &[("app", "new")]);
+        world.pod(&api, "n1", &[("app", "old")]);
+        let observation = world.build();
+        assert_eq!(select(&Index::new(&observation)).get(&api), None);
     }
 }

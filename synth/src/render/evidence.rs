@@ -187,8 +187,9 @@ fn policy_evidence<'a>(observation: &'a Observation, policy: &'a WorkloadPolicy)
 }
 
 fn selector(selection: &Selection) -> SelectorEvidence<'_> {
-    let Selection { labels, added, widened } = selection;
+    let Selection { labels, added, common, widened } = selection;
     let why = match (added.is_empty(), widened.is_empty()) {
+        (_, true) if *common => "labels that every pod seen carried: the owner's selector does not match all of them",
         (true, true) => "the owner's selector: no other workload of the namespace matches it",
         (false, true) => "the owner's selector, and the added labels, which tell it apart from other workloads",
         (_, false) => "no stable label tells it apart from the workloads that it also selects",
