@@ -2,7 +2,7 @@
 //!
 //! One pass a file, each a pure function: who is selected how ([`selectors`]), how the ends of an edge are named
 //! ([`peers`]), what DNS needs besides ([`dns`]), what may be isolated ([`isolation`]), which allowances make one rule
-//! ([`merge`]), how policies are called ([`names`]). The result is a [`Plan`], which renderers write in their dialect.
+//! ([`mod@merge`]), how policies are called ([`names`]). The result is a [`Plan`], which renderers write in their dialect.
 
 pub mod dns;
 pub mod isolation;
