@@ -2,10 +2,11 @@
 
 use super::attach::{Probe, ProbeError};
 use super::batch;
+use crate::address::ip;
 use aya::maps::{MapError, PerCpuArray, RingBuf};
-use netwright_abi::{Address, Announcement, Counters, DnsHead, FlowKey, FlowValue, MAPPED_PREFIX, protocol};
+use netwright_abi::{Announcement, Counters, DnsHead, FlowKey, FlowValue, protocol};
 use std::mem::offset_of;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::os::fd::AsFd;
 
 /// What the programs have counted since they were attached, over all CPUs.
@@ -81,16 +82,6 @@ impl Probe {
 
 fn missing(map: &'static str) -> ProbeError {
     ProbeError::Map { map, reason: "the object has no such map".into() }
-}
-
-/// The address in its own family.
-pub fn ip(address: &Address) -> IpAddr {
-    IpAddr::V6(Ipv6Addr::from(*address)).to_canonical()
-}
-
-/// Whether an address is `::` or `0.0.0.0`: what a socket has before it has one.
-pub fn is_unspecified(address: &Address) -> bool {
-    *address == [0; 16] || (address.starts_with(&MAPPED_PREFIX) && ip(address) == IpAddr::V4(Ipv4Addr::UNSPECIFIED))
 }
 
 /// Nanoseconds of the clock that the programs use.

@@ -1,0 +1,139 @@
+//! `netwright-agent doctor`: what this host lacks, and what would be degraded.
+
+use crate::identity::cgroups;
+use crate::probe::{Config, Probe, btf, cookie_in_skb, has_sctp};
+use std::fs;
+use std::io::Write;
+use std::process::ExitCode;
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Only look; do not try to load and attach the programs.
+    #[arg(long)]
+    dry: bool,
+}
+
+/// The capabilities needed, with their bits (include/uapi/linux/capability.h) and what for.
+const CAPABILITIES: [(&str, u32, &str); 3] = [
+    ("CAP_BPF", 39, "load programs and make maps"),
+    ("CAP_PERFMON", 38, "read packets and kernel structures in them"),
+    ("CAP_NET_ADMIN", 12, "attach them to cgroups"),
+];
+const OLDEST_KERNEL: (u32, u32) = (5, 15);
+const MISSING: u8 = 3;
+
+/// How a check came out.
+enum Finding {
+    Good(String),
+    Degraded(String),
+    Missing(String),
+}
+
+/// Runs the verb. Exit code 3 if something is missing without which nothing can be recorded.
+pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+    let mut findings = vec![kernel(), cgroup2()];
+    findings.extend(capabilities());
+    findings.extend([kernel_types(), packet_cookies(), sctp()]);
+    let ready = findings.iter().all(|finding| !matches!(finding, Finding::Missing(_)));
+    if ready && !args.dry {
+        findings.push(trial());
+    }
+    let mut missing = false;
+    for finding in &findings {
+        let (mark, text) = match finding {
+            Finding::Good(text) => ("ok      ", text),
+            Finding::Degraded(text) => ("degraded", text),
+            Finding::Missing(text) => ("missing ", text),
+        };
+        missing |= matches!(finding, Finding::Missing(_));
+        writeln!(out, "{mark}  {text}")?;
+    }
+    Ok(if missing { ExitCode::from(MISSING) } else { ExitCode::SUCCESS })
+}
+
+fn kernel() -> Finding {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let release = release.trim();
+    let mut numbers = release.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
+    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    if version >= OLDEST_KERNEL {
+        Finding::Good(format!("kernel {release}"))
+    } else {
+        Finding::Missing(format!("kernel {release}: 5.15 or later is needed"))
+    }
+}
+
+fn cgroup2() -> Finding {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    match cgroups::mount_point(&mounts) {
+        Some(path) if fs::read_dir(&path).is_ok() => Finding::Good(format!("cgroup v2 at {}", path.display())),
+        Some(path) => Finding::Missing(format!(
+            "cgroup v2 at {} cannot be read: mount it into the container, read-only",
+            path.display()
+        )),
+        None => Finding::Missing("no cgroup v2 hierarchy is mounted: mount -t cgroup2 none PATH".into()),
+    }
+}
+
+fn capabilities() -> Vec<Finding> {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let effective =
+        status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("CapEff:")?.trim(), 16).ok()).unwrap_or(0);
+    CAPABILITIES
+        .into_iter()
+        .map(|(name, bit, purpose)| {
+            if effective >> bit & 1 == 1 {
+                Finding::Good(name.to_owned())
+            } else {
+                Finding::Missing(format!("{name}: needed to {purpose}"))
+            }
+        })
+        .collect()
+}
+
+fn kernel_types() -> Finding {
+    match btf::offsets() {
+        Ok(_) => Finding::Good("kernel types (BTF): accepted connections are named by cgroup".into()),
+        Err(reason) => Finding::Degraded(format!(
+            "kernel types (BTF): accepted connections are named by address only, and a connected UDP socket counts as used: {reason}"
+        )),
+    }
+}
+
+fn packet_cookies() -> Finding {
+    if cookie_in_skb() {
+        Finding::Good("network namespace cookies on packets".into())
+    } else {
+        Finding::Degraded(
+            "no network namespace cookies on packets (before Linux 6.15): UDP flows are told apart by cgroup".into(),
+        )
+    }
+}
+
+fn sctp() -> Finding {
+    Finding::Good(if has_sctp() {
+        "the kernel has SCTP: each packet passes a program that looks for it".into()
+    } else {
+        "the kernel has no SCTP: it is not watched".into()
+    })
+}
+
+/// Loads and attaches everything for a moment, to an empty cgroup of its own if one can be made, else to the root.
+fn trial() -> Finding {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    let Some(mount) = cgroups::mount_point(&mounts) else { return Finding::Missing("cgroup v2".into()) };
+    let own = mount.join(format!("netwright-doctor-{}", std::process::id()));
+    let made = fs::create_dir(&own).is_ok();
+    let probe = Probe::attach(&Config::new(if made { own.clone() } else { mount }));
+    let finding = match &probe {
+        Ok(_) => Finding::Good("the programs load and attach".into()),
+        Err(error) => Finding::Missing(format!("{error}")),
+    };
+    drop(probe);
+    if made {
+        // Empty, and made by us; a leftover would be harmless.
+        let _ = fs::remove_dir(own);
+    }
+    finding
+}

@@ -1,0 +1,92 @@
+//! A flow of the kernel's map as a record.
+
+use super::Recorder;
+use crate::address;
+use crate::clock::Clock;
+use crate::flows::Delta;
+use crate::identity::addresses;
+use netwright_abi::{FlowKey, direction, protocol};
+use netwright_record::activity::{Hours, hour_of};
+use netwright_record::{Activity, Direction, Flow, Local, Protocol};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+impl Recorder {
+    /// Names a delta by what is known now.
+    pub(super) fn flow(&mut self, delta: &Delta, clock: &Clock) -> Flow {
+        let key = &delta.key;
+        let owner = self.owner(delta.cgroup);
+        let local = self.identities.local(owner.as_ref(), key.netns_cookie, &key.local);
+        let remote = address::ip(&key.remote);
+        let direction = direction_of(key);
+        let names = if direction == Direction::Egress { self.names_of(&local, remote) } else { BTreeSet::new() };
+        Flow {
+            node: self.node.clone(),
+            direction,
+            protocol: protocol_of(key),
+            local,
+            remote,
+            port: key.port,
+            remote_port: (direction == Direction::Ambiguous).then_some(key.remote_port),
+            names,
+            activity: activity(delta, clock),
+        }
+    }
+
+    /// The names by which the local end knows `remote`. UDP sockets often have no address of their own, then all of the pod's are asked.
+    pub(super) fn names_of(&mut self, local: &Local, remote: IpAddr) -> BTreeSet<String> {
+        let mut clients: BTreeSet<IpAddr> = local.ip().into_iter().collect();
+        if let Local::Pod { uid, ip: None } = local {
+            clients.extend(self.pod_addresses(&uid.clone()));
+        }
+        self.names.of(clients, remote)
+    }
+
+    /// The addresses of a pod: those its sockets had, else those of its namespace.
+    pub(super) fn pod_addresses(&mut self, uid: &str) -> Vec<IpAddr> {
+        let known: Vec<_> = self.identities.addresses(uid).collect();
+        if !known.is_empty() {
+            return known;
+        }
+        let namespaces = crate::sockets::read(
+            &self.proc,
+            &self.cgroups,
+            &self.mount,
+            |owner| matches!(owner, crate::identity::Owner::Pod { uid: of } if of == uid),
+        );
+        let found: Vec<IpAddr> =
+            namespaces.iter().flat_map(|namespace| addresses::of_process(&self.proc, namespace.pid)).collect();
+        for ip in &found {
+            self.identities.note_address(uid, *ip);
+        }
+        found
+    }
+}
+
+fn activity(delta: &Delta, clock: &Clock) -> Activity {
+    let (first, last) = (clock.at(delta.first), clock.at(delta.last));
+    Activity {
+        first: first.min(last),
+        last,
+        connections: delta.connections,
+        failed: delta.connections.saturating_sub(delta.established),
+        bytes: (delta.bytes > 0).then_some(delta.bytes),
+        hours: Hours::from_iter([hour_of(first), hour_of(last)]),
+    }
+}
+
+fn direction_of(key: &FlowKey) -> Direction {
+    match key.direction {
+        direction::EGRESS => Direction::Egress,
+        direction::INGRESS => Direction::Ingress,
+        _ => Direction::Ambiguous,
+    }
+}
+
+fn protocol_of(key: &FlowKey) -> Protocol {
+    match key.protocol {
+        protocol::UDP => Protocol::Udp,
+        protocol::SCTP => Protocol::Sctp,
+        _ => Protocol::Tcp,
+    }
+}

@@ -1,0 +1,172 @@
+//! The recording of one node: owns the probe and everything that is remembered between two drains.
+//!
+//! Data goes one way: announcements and DNS answers are taken in at each [`Recorder::poll`] and change what is *known*
+//! (who owns a namespace, which names an address has, where hooks are needed); counters are taken in at each
+//! [`Recorder::drain`] and become flows, named by what is known then.
+
+mod convert;
+mod old;
+mod watch;
+
+use crate::clock::Clock;
+use crate::flows::{Names, Table};
+use crate::identity::{Cgroups, Identities, Owner};
+use crate::probe::{Config, Probe, ProbeError};
+use crate::sockets;
+use anyhow::Context as _;
+use netwright_abi::{Announcement, FlowKey, FlowValue, announcement};
+use netwright_record::{Flow, Losses};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use watch::Watches;
+
+/// What was recorded since the last drain.
+#[derive(Debug, Default)]
+pub struct Drained {
+    /// The flows.
+    pub flows: Vec<Flow>,
+    /// What was lost.
+    pub losses: Losses,
+}
+
+/// See the module.
+pub struct Recorder {
+    probe: Probe,
+    node: String,
+    proc: PathBuf,
+    mount: PathBuf,
+    flow_entries: usize,
+    cgroups: Cgroups,
+    identities: Identities,
+    table: Table,
+    names: Names,
+    watches: Watches,
+    /// Flows that did not come from the kernel's map: connections older than the agent, and ones seen to be open still.
+    sighted: Vec<Flow>,
+    malformed_reported: u64,
+}
+
+impl Recorder {
+    /// Attaches the programs and reads what exists already. `mount` is where cgroup v2 is mounted.
+    pub fn start(mut config: Config, node: String, proc: &Path, mount: &Path) -> anyhow::Result<Self> {
+        let cgroups = Cgroups::read(config.cgroup.clone())
+            .with_context(|| format!("cannot read the cgroup {}", config.cgroup.display()))?;
+        let before = sockets::read(proc, &cgroups, mount, |_| true);
+        config.old_ports = old::udp_ports(&before);
+        let mut recorder = Self {
+            probe: Probe::attach(&config)?,
+            node,
+            proc: proc.into(),
+            mount: mount.into(),
+            flow_entries: config.flow_entries as usize,
+            cgroups,
+            identities: Identities::default(),
+            table: Table::default(),
+            names: Names::default(),
+            watches: Watches::default(),
+            sighted: Vec::new(),
+            malformed_reported: 0,
+        };
+        recorder.take_old(&before)?;
+        Ok(recorder)
+    }
+
+    /// Which fallbacks were taken, in words.
+    pub fn notes(&self) -> &[String] {
+        &self.probe.notes
+    }
+
+    /// Takes in announcements and DNS answers. Cheap when there are none: two reads of memory.
+    pub fn poll(&mut self) -> Result<(), ProbeError> {
+        for message in self.probe.dns()? {
+            self.watches.answered(message.client, message.time);
+            self.names.learn(&message);
+        }
+        let announcements = self.probe.announcements()?;
+        self.learn_cgroups(&announcements);
+        for announcement in &announcements {
+            self.take(announcement);
+        }
+        self.watch_clients();
+        Ok(())
+    }
+
+    /// Whether so many keys are new that entries may be evicted unread before the next interval: then drain now.
+    pub fn is_pressed(&self) -> bool {
+        self.table.pressure() > self.flow_entries / 4
+    }
+
+    /// Takes in the counters. `last` says that nothing follows: the programs are detached first, so that the accounts are exact.
+    pub fn drain(&mut self, last: bool) -> Result<Drained, ProbeError> {
+        if last {
+            self.probe.detach();
+        }
+        let counts = self.probe.counts()?;
+        let entries = self.probe.flows()?;
+        self.poll()?;
+        self.confirm_udp(&entries);
+        let clock = Clock::read();
+        let deltas = self.table.drain(&entries, clock.monotonic(), last);
+        let mut losses = self.table.losses(&counts, last);
+        losses.dns_malformed =
+            self.names.malformed - std::mem::replace(&mut self.malformed_reported, self.names.malformed);
+        losses.dns_unwatched = self.watches.take_unwatched();
+        let mut flows = std::mem::take(&mut self.sighted);
+        flows.extend(deltas.iter().map(|delta| self.flow(delta, &clock)));
+        Ok(Drained { flows, losses })
+    }
+
+    /// Records every connection that is open now as active: a long-lived one is announced only once.
+    pub fn sight_open(&mut self) {
+        let now = Clock::read().now();
+        for namespace in sockets::read(&self.proc, &self.cgroups, &self.mount, |_| true) {
+            let flows = self.open_flows(&namespace, now, 0);
+            self.sighted.extend(flows);
+        }
+    }
+
+    fn take(&mut self, announcement: &Announcement) {
+        if let Some(owner) = self.owner(announcement.cgroup) {
+            self.identities.note(announcement.key.netns_cookie, &owner, &announcement.key.local);
+        }
+        self.table.announce(announcement);
+        if announcement.kind == announcement::LISTEN {
+            self.watch_server(announcement);
+        } else {
+            self.notice_question(announcement);
+        }
+    }
+
+    /// Reads the hierarchy again if a cgroup in an announcement is new. At once, because that of a short-lived pod is soon gone.
+    fn learn_cgroups(&mut self, announcements: &[Announcement]) {
+        let unknown =
+            |announcement: &Announcement| announcement.cgroup != 0 && self.cgroups.get(announcement.cgroup).is_none();
+        if announcements.iter().any(unknown) {
+            self.cgroups.refresh();
+        }
+    }
+
+    fn owner(&self, cgroup: u64) -> Option<Owner> {
+        self.cgroups.get(cgroup).map(|cgroup| cgroup.owner.clone())
+    }
+
+    /// UDP sockets that were connected, and have received nothing: those that are still open are in use.
+    fn confirm_udp(&mut self, entries: &[(FlowKey, FlowValue)]) {
+        let unconfirmed: Vec<_> = self.table.unconfirmed(entries).collect();
+        let owners: BTreeSet<Owner> = unconfirmed.iter().filter_map(|(_, cgroup)| self.owner(*cgroup)).collect();
+        if owners.is_empty() {
+            return;
+        }
+        let namespaces = sockets::read(&self.proc, &self.cgroups, &self.mount, |owner| owners.contains(owner));
+        for (key, cgroup) in unconfirmed {
+            let owner = self.owner(cgroup);
+            if namespaces
+                .iter()
+                .filter(|namespace| Some(&namespace.owner) == owner.as_ref())
+                .any(|namespace| old::has_open(namespace, &key))
+            {
+                self.table.confirm(key);
+            }
+        }
+    }
+}
