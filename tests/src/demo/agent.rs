@@ -26,7 +26,17 @@ impl Agent {
         let program = prerequisites::program("netwright-agent")?;
         let cgroup = world.cgroup().display().to_string();
         let (program, out) = (program.display().to_string(), out.display().to_string());
-        let mut command = vec![program, "observe".into(), "--out".into(), out, "--cgroup".into(), cgroup];
+        // What it prints goes to a file, and from there into a report.
+        let mut command = vec![
+            "env".into(),
+            "NO_COLOR=1".into(),
+            program,
+            "observe".into(),
+            "--out".into(),
+            out,
+            "--cgroup".into(),
+            cgroup,
+        ];
         command.extend(["--node".into(), node.to_owned()]);
         command.extend(options.iter().map(|option| (*option).to_owned()));
         let place = world.beside();
