@@ -1,0 +1,180 @@
+//! What watching costs the watched: CPU time for an operation of client and server together, with the agent's programs attached, as a
+//! ratio to the same without, interleaved in one run.
+//!
+//! Client and server are pods on one node, both pinned to one core, so that nothing of an operation is done
+//! elsewhere. A round is one slice of each workload under each arm, in an order that turns; the ratio of a round
+//! is taken within the round, and what is printed is the median of the rounds with a distribution-free 95 % interval. The arm
+//! `again` repeats the arm without programs: how far its ratio is from 1 is how far the others may be off.
+//!
+//! `cargo bench -p netwright-tests --bench capture [-- --rounds N] [--only WORKLOAD]`, as root.
+#![allow(clippy::indexing_slicing, clippy::print_stdout, clippy::print_stderr)] // A bench: its tables are its own, its output is the point.
+
+mod results;
+mod statistics;
+mod worker;
+
+use anyhow::{Context, Result};
+use netwright_agent::probe::{Config, UdpHooks};
+use netwright_agent::recorder::Recorder;
+use netwright_tests::world::{Addresses, Place, World, cgroup, prerequisites};
+use results::Row;
+use statistics::Interval;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+use worker::{Remote, Workload};
+
+/// The core that both ends are pinned to; the bench itself runs on the others.
+const CORE: &str = "1";
+const SERVER: &str = "10.244.0.2";
+
+/// What is attached during a slice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Arm {
+    /// No program: what the others are compared with.
+    Without,
+    /// No program, once more.
+    Again,
+    /// What the agent attaches.
+    Sockets,
+    /// The other way to see UDP: every packet.
+    Packets,
+}
+
+const ARMS: [Arm; 4] = [Arm::Without, Arm::Sockets, Arm::Packets, Arm::Again];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let result = match arguments.first().map(String::as_str) {
+        Some("worker") => worker::run(&arguments),
+        _ => bench(&arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn option<'a>(arguments: &'a [String], name: &str) -> Option<&'a str> {
+    let at = arguments.iter().position(|argument| argument == name)?;
+    arguments.get(at + 1).map(String::as_str)
+}
+
+fn bench(arguments: &[String]) -> Result<()> {
+    let missing = prerequisites::missing();
+    if !missing.is_empty() {
+        netwright_tests::skipped(&missing.join("; "));
+        return Ok(());
+    }
+    let rounds: usize = option(arguments, "--rounds").unwrap_or("40").parse().context("--rounds takes a number")?;
+    let only = option(arguments, "--only");
+    let workloads: Vec<Workload> =
+        Workload::ALL.into_iter().filter(|workload| only.is_none_or(|name| name == workload.name())).collect();
+    let mut stage = Stage::build()?;
+    let mut costs = vec![vec![Vec::new(); ARMS.len()]; workloads.len()];
+    for round in 0..rounds {
+        eprint!("\rround {}/{rounds}", round + 1);
+        for turn in 0..ARMS.len() {
+            let index = (turn + round) % ARMS.len();
+            let recorder = stage.attach(ARMS[index])?;
+            for (workload, costs) in workloads.iter().zip(&mut costs) {
+                costs[index].push(stage.slice(*workload)?);
+            }
+            drop(recorder);
+        }
+    }
+    eprintln!();
+    report(&workloads, &costs, rounds)?;
+    stage.world.remove()
+}
+
+/// The pods, and the workers in them.
+struct Stage {
+    world: World,
+    client: Remote,
+    server: Remote,
+}
+
+impl Stage {
+    fn build() -> Result<Self> {
+        let mut world = World::new(addresses(1)?, &[])?;
+        let server = world.add_pod("server", addresses(2)?, &pod_cgroup('a'))?;
+        let client = world.add_pod("client", addresses(3)?, &pod_cgroup('b'))?;
+        let server = start(&mut world, &server, "server")?;
+        let client = start(&mut world, &client, "client")?;
+        Ok(Self { world, client, server })
+    }
+
+    fn attach(&self, arm: Arm) -> Result<Option<Recorder>> {
+        let udp = match arm {
+            Arm::Without | Arm::Again => return Ok(None),
+            Arm::Sockets => UdpHooks::Sockets,
+            Arm::Packets => UdpHooks::Packets,
+        };
+        let mut config = Config::new(self.world.cgroup().into());
+        config.udp = Some(udp);
+        let mut recorder = Recorder::start(config, "bench".into(), Path::new("/proc"), &cgroup::mount()?)?;
+        recorder.poll()?;
+        Ok(Some(recorder))
+    }
+
+    /// CPU nanoseconds an operation, after a tenth of the slice to warm up.
+    fn slice(&mut self, workload: Workload) -> Result<f64> {
+        let operations = workload.operations();
+        self.client.work(workload, operations / 10)?;
+        let before = self.client.cpu()? + self.server.cpu()?;
+        self.client.work(workload, operations)?;
+        let after = self.client.cpu()? + self.server.cpu()?;
+        Ok((after - before) as f64 / operations as f64)
+    }
+}
+
+fn start(world: &mut World, place: &Place, role: &str) -> Result<Remote> {
+    let socket = world.directory().join(format!("{role}.sock"));
+    let own = std::env::current_exe()?;
+    let command = ["taskset", "-c", CORE, &own.to_string_lossy(), "worker", role, &socket.to_string_lossy(), SERVER];
+    world.spawn(place, role, &command.map(str::to_owned))?;
+    Remote::connect(&socket, Duration::from_secs(10)).with_context(|| world.log(role).display().to_string())
+}
+
+fn addresses(last: u8) -> Result<Addresses> {
+    Ok(Addresses { v4: format!("10.244.0.{last}").parse()?, v6: format!("fd00:244::{last}").parse()? })
+}
+
+fn pod_cgroup(digit: char) -> String {
+    let digits = |n: usize| digit.to_string().repeat(n);
+    format!("kubepods/burstable/pod{}-{}-{}-{}-{}/c", digits(8), digits(4), digits(4), digits(4), digits(12))
+}
+
+fn report(workloads: &[Workload], costs: &[Vec<Vec<f64>>], rounds: usize) -> Result<()> {
+    println!("CPU time for an operation, client and server together, as a ratio to no program");
+    println!(
+        "median of {rounds} interleaved rounds [95 % interval of the median]; `again` is no program, a second time"
+    );
+    println!("{:<22} {:>12} {:>24} {:>24} {:>24}", "workload", "without", "sockets (the choice)", "packets", "again");
+    let mut rows = Vec::new();
+    for (workload, costs) in workloads.iter().zip(costs) {
+        let ratio = |arm: usize| {
+            let ratios = costs[arm].iter().zip(&costs[0]).map(|(with, without)| with / without).collect();
+            Interval::of_median(ratios)
+        };
+        let without = Interval::of_median(costs[0].clone());
+        println!(
+            "{:<22} {:>9.0} ns {:>24} {:>24} {:>24}",
+            workload.name(),
+            without.median,
+            ratio(1),
+            ratio(2),
+            ratio(3)
+        );
+        rows.push(Row::new(format!("capture/{}", workload.name()), ratio(1), rounds));
+        rows.push(Row::new(format!("capture-packets/{}", workload.name()), ratio(2), rounds));
+        rows.push(Row::new(format!("capture-again/{}", workload.name()), ratio(3), rounds));
+    }
+    let path = results::write(&rows)?;
+    println!("written to {}", path.display());
+    Ok(())
+}
