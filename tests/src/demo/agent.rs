@@ -8,8 +8,8 @@ use std::time::Duration;
 
 const LABEL: &str = "agent";
 const PATIENCE: Duration = Duration::from_secs(30);
-/// What the agent prints once its hooks are attached.
-const WATCHING: &str = "watching";
+/// What the agent prints once its hooks are attached and old connections are read; it says earlier which DNS servers it watches.
+const WATCHING: &str = "watching cgroup=";
 
 /// `netwright-agent observe`, watching a world.
 #[derive(Debug)]
