@@ -1,6 +1,6 @@
 //! The shop: a small cluster declared once, from which everything else follows.
 //!
-//! [`table`] declares workloads, Services and what each container does. From it come the processes ([`stage`]), what
+//! Its table (`table.rs`) declares workloads, Services and what each container does. From it come the processes ([`stage`]), what
 //! `kubectl get` would print ([`inventory`]), and the edges that must be seen, no more and no fewer
 //! ([`expected`]). Nothing is taken from what was seen, so [`compare`] can find fault with it.
 
