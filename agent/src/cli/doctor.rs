@@ -125,7 +125,11 @@ fn trial() -> Finding {
     let Some(mount) = cgroups::mount_point(&mounts) else { return Finding::Missing("cgroup v2".into()) };
     let own = mount.join(format!("netwright-doctor-{}", std::process::id()));
     let made = fs::create_dir(&own).is_ok();
-    let probe = Probe::attach(&Config::new(if made { own.clone() } else { mount }));
+    let cgroup = if made { own.clone() } else { mount };
+    let probe = Probe::load(&Config::new(cgroup.clone())).and_then(|mut probe| {
+        probe.attach(&cgroup)?;
+        Ok(probe)
+    });
     let finding = match &probe {
         Ok(_) => Finding::Good("the programs load and attach".into()),
         Err(error) => Finding::Missing(format!("{error}")),

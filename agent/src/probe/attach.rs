@@ -120,41 +120,51 @@ fn reason(error: &ProgramError) -> String {
     }
 }
 
-/// The attached programs. Dropping it detaches them and frees the maps.
+/// The programs. Dropping it detaches them and frees the maps.
 pub struct Probe {
     pub(super) ebpf: Ebpf,
     /// How UDP is seen.
     pub udp: UdpHooks,
+    sctp: bool,
     /// Which fallbacks were taken and what they cost, in words.
     pub notes: Vec<String>,
 }
 
 impl Probe {
-    /// Loads and attaches everything but the DNS programs, which are attached where they are needed.
-    pub fn attach(config: &Config) -> Result<Self, ProbeError> {
+    /// Loads everything and attaches nothing yet. What watches existing servers is attached first, so that a
+    /// question that is seen is not answered unseen; then [`Probe::attach`].
+    pub fn load(config: &Config) -> Result<Self, ProbeError> {
         let mut notes = Vec::new();
         let kernel = Kernel::ask(config, &mut notes);
-        let mut probe = Self { ebpf: load(config, &kernel)?, udp: kernel.udp, notes };
+        let mut probe = Self { ebpf: load(config, &kernel)?, udp: kernel.udp, sctp: kernel.sctp, notes };
         probe.set_old_ports(&config.old_ports)?;
-        let cgroup = open(&config.cgroup)?;
-        probe.attach_tcp(&cgroup)?;
-        match kernel.udp {
-            UdpHooks::Sockets => probe.attach_udp(&cgroup)?,
-            UdpHooks::Packets => probe.attach_packets(&cgroup, "packets")?,
-            UdpHooks::Off => {}
-        }
-        if kernel.sctp {
-            probe.attach_packets(&cgroup, "sctp")?;
-        }
         for program in ["dns_egress", "dns_ingress", "udp_ingress"] {
             probe.skb(program)?.load().map_err(failed("load", program))?;
         }
         Ok(probe)
     }
 
+    /// Attaches what sees flows, at and below `cgroup`.
+    pub fn attach(&mut self, cgroup: &Path) -> Result<(), ProbeError> {
+        let cgroup = open(cgroup)?;
+        self.attach_tcp(&cgroup)?;
+        match self.udp {
+            UdpHooks::Sockets => self.attach_udp(&cgroup)?,
+            UdpHooks::Packets => self.attach_packets(&cgroup, "packets")?,
+            UdpHooks::Off => {}
+        }
+        if self.sctp {
+            self.attach_packets(&cgroup, "sctp")?;
+        }
+        Ok(())
+    }
+
     /// Watches what UDP servers in `cgroup` receive. The ports stay ambiguous until [`Probe::port_is_watched`].
     pub fn watch_udp_server(&mut self, cgroup: &Path) -> Result<(), ProbeError> {
-        self.attach_skb("udp_ingress", &open(cgroup)?, CgroupSkbAttachType::Ingress)
+        match self.udp {
+            UdpHooks::Sockets => self.attach_skb("udp_ingress", &open(cgroup)?, CgroupSkbAttachType::Ingress),
+            UdpHooks::Packets | UdpHooks::Off => Ok(()),
+        }
     }
 
     /// Says that what arrives at a bound UDP port is watched from now on.

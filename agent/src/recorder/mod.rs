@@ -54,7 +54,7 @@ impl Recorder {
         let before = sockets::read(proc, &cgroups, mount, |_| true);
         config.old_ports = old::udp_ports(&before);
         let mut recorder = Self {
-            probe: Probe::attach(&config)?,
+            probe: Probe::load(&config)?,
             node,
             proc: proc.into(),
             mount: mount.into(),
@@ -67,6 +67,8 @@ impl Recorder {
             sighted: Vec::new(),
             malformed_reported: 0,
         };
+        recorder.watch_old(&before);
+        recorder.probe.attach(&config.cgroup)?;
         recorder.take_old(&before)?;
         Ok(recorder)
     }

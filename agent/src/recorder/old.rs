@@ -13,12 +13,18 @@ use std::collections::{BTreeSet, HashSet};
 const FIRST_EPHEMERAL: u16 = 32768;
 
 impl Recorder {
+    /// Watches the servers that exist already.
+    pub(super) fn watch_old(&mut self, before: &[Namespace]) {
+        for namespace in before {
+            self.learn_addresses(namespace);
+            self.watch_old_servers(namespace);
+        }
+    }
+
     /// Takes in the sockets that were there before the programs were attached, and those that came while they were being attached.
     pub(super) fn take_old(&mut self, before: &[Namespace]) -> anyhow::Result<()> {
         let now = Clock::read().now();
         for namespace in before {
-            self.learn_addresses(namespace);
-            self.watch_old_servers(namespace);
             let flows = self.open_flows(namespace, now, 1);
             self.sighted.extend(flows);
         }

@@ -4,6 +4,7 @@
 use super::Recorder;
 use crate::address;
 use crate::identity::Owner;
+use crate::identity::cgroups::Cgroup;
 use crate::probe::{ProbeError, monotonic_now};
 use netwright_abi::{Announcement, FlowKey, announcement, direction, protocol};
 use std::collections::{BTreeSet, HashMap};
@@ -72,10 +73,12 @@ impl Recorder {
         }
     }
 
-    /// Somebody speaks to port 53.
+    /// Somebody speaks to port 53. (A DNS server that asks another one wants no names for itself.)
     pub(super) fn notice_question(&mut self, flow: &Announcement) {
         let key = flow.key;
-        if flow.kind == announcement::FLOW && key.direction == direction::EGRESS && key.port == DNS_PORT {
+        let is_server = |cgroup: &Cgroup| self.watches.dns_servers.contains(&cgroup.path);
+        let is_question = flow.kind == announcement::FLOW && key.direction == direction::EGRESS && key.port == DNS_PORT;
+        if is_question && !self.cgroups.get(flow.cgroup).is_some_and(is_server) {
             self.watches.questions.push(Question { key, cgroup: flow.cgroup, asked: flow.time });
         }
     }
