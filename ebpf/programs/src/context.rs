@@ -8,6 +8,13 @@ macro_rules! word {
     ($context:expr, $type:ty, $field:ident) => {
         $crate::context::word!($context, $type, $field, 0)
     };
+    ($context:expr, $type:ty, $field:ident, $index:literal) => {
+        $crate::context::register!($context, $type, $field, $index) as u32
+    };
+}
+
+/// The same as the whole register: a packet's bounds are declared as words, and become pointers when they are loaded.
+macro_rules! register {
     ($context:expr, $type:ty, $field:ident, $index:literal) => {{
         let context: *mut $type = $context;
         let value: u64;
@@ -21,7 +28,7 @@ macro_rules! word {
                 options(nostack, readonly, preserves_flags),
             );
         }
-        value as u32
+        value
     }};
 }
 
@@ -57,4 +64,4 @@ macro_rules! pointer {
     }};
 }
 
-pub(crate) use {address, pointer, word};
+pub(crate) use {address, pointer, register, word};

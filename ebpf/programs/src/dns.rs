@@ -38,8 +38,7 @@ fn copy_answer(ctx: &SkBuffContext) -> Option<()> {
     if packet.protocol != protocol::UDP && packet.protocol != protocol::TCP {
         return None;
     }
-    let ports = packet::ports(ctx, &packet)?;
-    if ports.source != DNS_PORT {
+    if packet.source_port != DNS_PORT {
         return None;
     }
     let message = packet.transport + transport_header(ctx, &packet)?;

@@ -31,11 +31,10 @@ fn datagram(ctx: &SkBuffContext, out: bool) -> Option<()> {
     if packet.protocol != protocol::UDP {
         return None;
     }
-    let ports = packet::ports(ctx, &packet)?;
     let (local, remote, local_port, remote_port) = if out {
-        (packet.source, packet.destination, ports.source, ports.destination)
+        (packet.source, packet.destination, packet.source_port, packet.destination_port)
     } else {
-        (packet.destination, packet.source, ports.destination, ports.source)
+        (packet.destination, packet.source, packet.destination_port, packet.source_port)
     };
     if crate::address::is_own(&local, &remote) {
         return None;

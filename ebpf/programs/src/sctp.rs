@@ -32,7 +32,6 @@ fn handshake(ctx: &SkBuffContext, out: bool) -> Option<()> {
     if packet.protocol != protocol::SCTP {
         return None;
     }
-    let ports = packet::ports(ctx, &packet)?;
     let chunk: u8 = ctx.load(packet.transport + COMMON_HEADER).ok()?;
     // The client sends INIT and receives INIT ACK; for the server it is the other way round.
     let (direction, tally) = match (chunk, out) {
@@ -46,7 +45,7 @@ fn handshake(ctx: &SkBuffContext, out: bool) -> Option<()> {
     if is_own(&local, &remote) {
         return None;
     }
-    let server_port = if chunk == INIT { ports.destination } else { ports.source };
+    let server_port = if chunk == INIT { packet.destination_port } else { packet.source_port };
     let key = FlowKey {
         netns_cookie: namespace(ctx),
         local,

@@ -118,12 +118,11 @@ fn receives(ctx: &SkBuffContext) -> Option<()> {
     if packet.protocol != protocol::UDP {
         return None;
     }
-    let ports = packet::ports(ctx, &packet)?;
     let ends = Ends {
         netns_cookie: namespace(ctx),
         remote: packet.source,
-        remote_port: ports.source,
-        local_port: ports.destination,
+        remote_port: packet.source_port,
+        local_port: packet.destination_port,
     };
     // SAFETY: the context of a program type that may ask for it.
     datagram(&ends, Way::In, Tally::BOTH, || unsafe { bpf_skb_cgroup_id(ctx.skb.skb) });
