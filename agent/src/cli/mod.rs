@@ -7,6 +7,7 @@ mod inventory;
 mod observe;
 
 use clap::{Parser, Subcommand};
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 /// Records on this node who talks to whom, with eBPF.
@@ -34,6 +35,7 @@ pub fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .with_env_filter(tracing_subscriber::EnvFilter::try_from_env("NETWRIGHT_LOG").unwrap_or_else(|_| "info".into()))
         .with_target(false)
+        .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
         .init();
     let result = match cli.verb {
         Verb::Observe(args) => observe::run(args).map(|()| ExitCode::SUCCESS),
