@@ -5,7 +5,7 @@
 //! O(f log p) for f flows and p addresses, Services and pods. A Service whose backends came and went within the
 //! window, or are not known as pods, costs its number of backends for each flow besides.
 //!
-//! An [`Index`](index::Index) answers who was where, [`sighting`] makes of each flow a statement about an edge,
+//! An [`index::Index`] answers who was where, [`sighting`] makes of each flow a statement about an edge,
 //! [`merge`] collects the statements. Whatever cannot be named is returned with the reason, never dropped.
 
 mod addresses;
