@@ -3,10 +3,10 @@
 use super::{duration, inventory};
 use crate::identity::cgroups;
 use crate::probe::{Config, UdpHooks};
-use crate::recorder::Recorder;
+use crate::recorder::{Drained, Recorder};
 use crate::spool::{Segments, assemble, segments};
 use anyhow::{Context as _, bail};
-use netwright_record::{Coverage, Ended, Observation, Time, file};
+use netwright_record::{Coverage, Ended, Header, Observation, Time, Window, file};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -88,7 +88,9 @@ struct Session {
     segments: Segments,
     node: String,
     run: String,
+    /// Up to when everything is in a segment.
     from: Time,
+    pending: Drained,
 }
 
 impl Session {
@@ -111,7 +113,7 @@ impl Session {
             tracing::warn!("degraded: {note}");
         }
         tracing::info!(cgroup = %watched.display(), node, "watching");
-        Ok(Self { recorder, segments, node, run, from: now() })
+        Ok(Self { recorder, segments, node, run, from: now(), pending: Drained::default() })
     }
 
     async fn record(&mut self, args: &Args) -> anyhow::Result<()> {
@@ -145,22 +147,42 @@ impl Session {
         self.segment(Ended::Clean)
     }
 
-    /// Drains and writes a segment. A segment that cannot be written is a loss, told in the next one that can.
+    /// Drains and writes a segment. What cannot be written (the disk is full) is kept for the next one, within bounds;
+    /// only the last one must succeed.
     fn segment(&mut self, ended: Ended) -> anyhow::Result<()> {
         let drained = self.recorder.drain(ended == Ended::Clean)?;
-        let to = now();
-        let coverage = Coverage {
+        self.pending.flows.extend(drained.flows);
+        self.pending.losses.add(&drained.losses);
+        self.pending.bound();
+        let segment = self.pending_segment(ended);
+        match self.segments.write(&segment) {
+            Ok(()) => self.from = segment.header.window.until,
+            Err(error) if ended == Ended::Clean => return Err(error),
+            Err(error) => {
+                tracing::error!("{error:#}; keeping {} flows in memory", segment.flows.len());
+                self.pending.flows = segment.flows;
+                return Ok(());
+            }
+        }
+        self.pending = Drained::default();
+        Ok(())
+    }
+
+    /// Everything that is in no segment yet.
+    fn pending_segment(&mut self, ended: Ended) -> Observation {
+        let to = now().max(self.from);
+        let mut segment = Observation::new(Header::new(segments::WRITTEN_BY, Window { from: self.from, until: to }));
+        segment.coverage.push(Coverage {
             node: self.node.clone(),
             run: self.run.clone(),
             from: self.from,
-            to: to.max(self.from),
+            to,
             ended,
-            losses: drained.losses,
+            losses: self.pending.losses,
             notes: self.recorder.notes().to_vec(),
-        };
-        self.segments.write(coverage, drained.flows)?;
-        self.from = to;
-        Ok(())
+        });
+        segment.flows = std::mem::take(&mut self.pending.flows);
+        segment
     }
 }
 

@@ -329,12 +329,12 @@ fn load(config: &Config, kernel: &Kernel) -> Result<Ebpf, ProbeError> {
 
 /// Reads the version out of the object before anything of it is loaded.
 fn check_abi() -> Result<(), ProbeError> {
-    let found = aya_obj_abi_version(OBJECT);
+    let found = abi_version_of(OBJECT);
     if found == Some(ABI_VERSION) { Ok(()) } else { Err(ProbeError::Abi { found }) }
 }
 
 /// The value of the symbol `NETWRIGHT_ABI_VERSION`.
-fn aya_obj_abi_version(object: &[u8]) -> Option<u32> {
+fn abi_version_of(object: &[u8]) -> Option<u32> {
     use object::{Object as _, ObjectSection as _, ObjectSymbol as _};
     let file = object::File::parse(object).ok()?;
     let symbol = file.symbols().find(|symbol| symbol.name() == Ok("NETWRIGHT_ABI_VERSION"))?;
@@ -355,4 +355,20 @@ fn open(cgroup: &Path) -> Result<File, ProbeError> {
 fn failed(what: &'static str, program: &str) -> impl FnOnce(ProgramError) -> ProbeError {
     let program = program.to_owned();
     move |source| ProbeError::Program { what, program, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_read_from_the_object() {
+        assert_eq!(abi_version_of(OBJECT), Some(ABI_VERSION));
+    }
+
+    #[test]
+    fn what_is_no_object_has_no_version() {
+        assert_eq!(abi_version_of(b"not an object"), None);
+        assert_eq!(abi_version_of(OBJECT.get(..OBJECT.len() / 2).unwrap()), None);
+    }
 }

@@ -29,6 +29,18 @@ pub struct Drained {
     pub losses: Losses,
 }
 
+/// How many flows are kept in memory while segments cannot be written: about 50 MB.
+const KEPT: usize = 100_000;
+
+impl Drained {
+    /// Gives up the oldest flows beyond what is kept, and counts them.
+    pub fn bound(&mut self) {
+        let over = self.flows.len().saturating_sub(KEPT);
+        self.flows.drain(..over);
+        self.losses.spool_full += over as u64;
+    }
+}
+
 /// See the module.
 pub struct Recorder {
     probe: Probe,
@@ -170,5 +182,29 @@ impl Recorder {
                 self.table.confirm(key);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use netwright_record::{Activity, Direction, Local, Protocol, Time};
+
+    #[test]
+    fn flows_that_cannot_be_kept_are_counted() {
+        let flow = Flow {
+            node: "n".into(),
+            direction: Direction::Egress,
+            protocol: Protocol::Tcp,
+            local: Local::Host { ip: None },
+            remote: "198.18.0.1".parse().unwrap(),
+            port: 1,
+            remote_port: None,
+            names: BTreeSet::new(),
+            activity: Activity::once(Time::UNIX_EPOCH),
+        };
+        let mut drained = Drained { flows: vec![flow; KEPT + 3], losses: Losses::default() };
+        drained.bound();
+        assert_eq!((drained.flows.len(), drained.losses.spool_full), (KEPT, 3));
     }
 }

@@ -1,7 +1,7 @@
 //! Segments: one file an interval, written beside and renamed, so that what is there is whole.
 
 use anyhow::Context as _;
-use netwright_record::{Coverage, Flow, Header, Observation, Window, file};
+use netwright_record::{Observation, file};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -25,14 +25,10 @@ impl Segments {
         Ok(Self { directory, run, sequence: 0 })
     }
 
-    /// Writes one segment. On an error (a full disk) nothing of it is left.
-    pub fn write(&mut self, coverage: Coverage, flows: Vec<Flow>) -> anyhow::Result<()> {
-        let window = Window { from: coverage.from, until: coverage.to };
-        let mut segment = Observation::new(Header::new(WRITTEN_BY, window));
-        segment.coverage.push(coverage);
-        segment.flows = flows;
+    /// Writes one segment. On an error (a full disk) nothing of it is left, and the same segment may be written again.
+    pub fn write(&mut self, segment: &Observation) -> anyhow::Result<()> {
         let path = self.directory.join(format!("{}-{:08}.jsonl.zst", self.run, self.sequence));
-        file::write_path(&segment, &path).with_context(|| format!("cannot write the segment {}", path.display()))?;
+        file::write_path(segment, &path).with_context(|| format!("cannot write the segment {}", path.display()))?;
         self.sequence += 1;
         Ok(())
     }
