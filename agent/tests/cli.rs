@@ -1,5 +1,7 @@
 //! The command line from outside: bad input gets a clear error and an exit code, and leaves nothing that looks whole.
 
+#![allow(clippy::unwrap_used)] // A test stops at the first surprise.
+
 use assert_cmd::Command;
 use assert_cmd::assert::Assert;
 use netwright_record::{
