@@ -1,10 +1,8 @@
 //! When something was active and how often: the part of a flow or an edge that grows.
 
 use crate::Time;
+pub use crate::hours::{Hours, hour_of};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
-
-const SECONDS_PER_HOUR: i64 = 3600;
 
 /// How often something happened, and when.
 ///
@@ -55,78 +53,66 @@ impl Activity {
     }
 }
 
-/// The number of whole hours between the Unix epoch and `at` (UTC; negative before 1970).
-pub fn hour_of(at: Time) -> i64 {
-    at.as_second().div_euclid(SECONDS_PER_HOUR)
-}
-
-/// A set of hours since the Unix epoch, run-length coded.
-///
-/// Written as `[[first_hour, length], …]`, ascending and with gaps between the runs: an edge that is
-/// always on costs one pair however long the window is.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Vec<(i64, u32)>", into = "Vec<(i64, u32)>")]
-pub struct Hours(BTreeSet<i64>);
-
-/// A run longer than a century of hours is a damaged record, not an observation.
-const LONGEST_RUN: u32 = 24 * 366 * 100;
-
-impl Hours {
-    /// Adds one hour (hours since the Unix epoch).
-    pub fn insert(&mut self, hour: i64) {
-        self.0.insert(hour);
-    }
-
-    /// Adds all hours of `other`.
-    pub fn merge(&mut self, other: &Hours) {
-        self.0.extend(&other.0);
-    }
-
-    /// How many distinct hours were active.
-    pub fn count(&self) -> usize {
-        self.0.len()
-    }
-
-    /// How many distinct days (UTC) were active.
-    pub fn days(&self) -> usize {
-        self.0.iter().map(|hour| hour.div_euclid(24)).collect::<BTreeSet<_>>().len()
-    }
-
-    /// The hours, ascending.
-    pub fn iter(&self) -> impl Iterator<Item = i64> + '_ {
-        self.0.iter().copied()
-    }
-}
-
-impl FromIterator<i64> for Hours {
-    fn from_iter<I: IntoIterator<Item = i64>>(hours: I) -> Self {
-        Self(hours.into_iter().collect())
-    }
-}
-
-impl From<Vec<(i64, u32)>> for Hours {
-    fn from(runs: Vec<(i64, u32)>) -> Self {
-        Self(
-            runs.into_iter()
-                .flat_map(|(first, length)| first..first.saturating_add(i64::from(length.min(LONGEST_RUN))))
-                .collect(),
-        )
-    }
-}
-
-impl From<Hours> for Vec<(i64, u32)> {
-    fn from(hours: Hours) -> Self {
-        let mut runs: Vec<(i64, u32)> = Vec::new();
-        for hour in hours.0 {
-            match runs.last_mut() {
-                Some((first, length)) if *first + i64::from(*length) == hour => *length += 1,
-                _ => runs.push((hour, 1)),
-            }
-        }
-        runs
-    }
-}
-
 pub(crate) fn is_zero(n: &u64) -> bool {
     *n == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn activity() -> impl Strategy<Value = Activity> {
+        let count = prop_oneof![0..100u64, Just(u64::MAX), u64::MAX - 100..u64::MAX];
+        let bytes = prop::option::of(prop_oneof![0..100u64, Just(u64::MAX)]);
+        (0..100_000i64, 0..100_000i64, count.clone(), count, bytes, prop::collection::vec(0..40i64, 0..9)).prop_map(
+            |(first, length, connections, failed, bytes, hours)| Activity {
+                first: Time::from_second(first).unwrap(),
+                last: Time::from_second(first + length).unwrap(),
+                connections,
+                failed: failed.min(connections),
+                bytes,
+                hours: hours.into_iter().collect(),
+            },
+        )
+    }
+
+    fn merged(mut one: Activity, other: &Activity) -> Activity {
+        one.merge(other);
+        one
+    }
+
+    #[test]
+    fn what_was_counted_is_added_up() {
+        let mut activity = Activity { bytes: Some(7), ..Activity::once(Time::from_second(3600).unwrap()) };
+        activity.merge(&Activity { failed: 1, ..Activity::once(Time::from_second(10_799).unwrap()) });
+        assert_eq!((activity.first.as_second(), activity.last.as_second()), (3600, 10_799));
+        assert_eq!((activity.connections, activity.failed, activity.bytes), (2, 1, Some(7)));
+        assert_eq!(activity.hours.iter().collect::<Vec<_>>(), [1, 2]);
+        assert!(activity.established());
+    }
+
+    #[test]
+    fn attempts_that_all_failed_established_nothing() {
+        assert!(!Activity { failed: 1, ..Activity::once(Time::UNIX_EPOCH) }.established());
+    }
+
+    proptest! {
+        #[test]
+        fn merging_is_commutative(one in activity(), other in activity()) {
+            prop_assert_eq!(merged(one.clone(), &other), merged(other, &one));
+        }
+
+        #[test]
+        fn merging_is_associative(one in activity(), other in activity(), third in activity()) {
+            let left = merged(merged(one.clone(), &other), &third);
+            prop_assert_eq!(left, merged(one, &merged(other, &third)));
+        }
+
+        #[test]
+        fn merging_keeps_what_always_holds(one in activity(), other in activity()) {
+            let merged = merged(one, &other);
+            prop_assert!(merged.first <= merged.last && merged.failed <= merged.connections);
+        }
+    }
 }

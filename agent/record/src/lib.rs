@@ -3,7 +3,7 @@
 //! Everything that crosses from one part to another is one of these types: what an agent saw
 //! ([`flow::Flow`]), who the two ends were ([`edge::Edge`]), what the cluster consisted of
 //! ([`inventory`]) and what was watched or lost ([`coverage::Coverage`]). The file format
-//! (`netwright.observation/v1`, see [`file`]) is one JSON object a line, zstd-compressed, so that
+//! (`netwright.observation/v1`, see [`mod@file`]) is one JSON object a line, zstd-compressed, so that
 //! `zstdcat observation | jq` reads it.
 //!
 //! The crate does no I/O beyond `Read` and `Write` (and the beside-then-rename of [`file::write_atomically`])
@@ -14,6 +14,7 @@ pub mod coverage;
 pub mod edge;
 pub mod file;
 pub mod flow;
+mod hours;
 pub mod inventory;
 pub mod observation;
 

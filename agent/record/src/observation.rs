@@ -5,7 +5,9 @@ use crate::edge::{Edge, Unresolved};
 use crate::file::{Header, Record};
 use crate::flow::Flow;
 use crate::inventory::Inventory;
+use serde::Serialize;
 use sha2::{Digest, Sha256};
+use std::cmp::Ordering;
 use std::fmt::Write;
 
 /// Everything recorded over a window: what was seen, by whom, between whom, and what was missed.
@@ -38,20 +40,25 @@ impl Observation {
         }
     }
 
-    /// Puts every vector in its canonical order, so that the same content gives the same bytes. O(n log n) in records.
+    /// Puts every vector in its canonical order, so that the same content gives the same bytes whatever order it came in.
+    /// O(n log n) in records.
     pub fn sort(&mut self) {
         let inventory = &mut self.inventory;
-        self.coverage.sort_by(|a, b| (&a.node, a.from, &a.run, a.to).cmp(&(&b.node, b.from, &b.run, b.to)));
-        inventory.namespaces.sort_by(|a, b| a.name.cmp(&b.name));
-        inventory.workloads.sort_by(|a, b| a.workload.cmp(&b.workload));
-        inventory.pods.sort_by(|a, b| (&a.namespace, &a.name, &a.uid).cmp(&(&b.namespace, &b.name, &b.uid)));
-        inventory.services.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
-        inventory.nodes.sort_by(|a, b| a.name.cmp(&b.name));
-        inventory.cron_jobs.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
-        inventory.policies.sort_by_cached_key(|policy| policy.manifest.to_string());
-        self.flows.sort_by(|a, b| flow_key(a).cmp(&flow_key(b)));
-        self.edges.sort_by(|a, b| edge_key(a).cmp(&edge_key(b)));
-        self.unresolved.sort_by(|a, b| (flow_key(&a.flow), &a.reason).cmp(&(flow_key(&b.flow), &b.reason)));
+        order(&mut self.coverage, |a, b| (&a.node, a.from, &a.run, a.to).cmp(&(&b.node, b.from, &b.run, b.to)));
+        order(&mut inventory.namespaces, |a, b| a.name.cmp(&b.name));
+        order(&mut inventory.workloads, |a, b| a.workload.cmp(&b.workload));
+        order(&mut inventory.pods, |a, b| (&a.namespace, &a.name, &a.uid).cmp(&(&b.namespace, &b.name, &b.uid)));
+        order(&mut inventory.services, |a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+        order(&mut inventory.nodes, |a, b| a.name.cmp(&b.name));
+        order(&mut inventory.cron_jobs, |a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+        for policy in &mut inventory.policies {
+            // Does something only where another crate of the build has asked serde_json to keep the order of keys.
+            policy.manifest.sort_all_objects();
+        }
+        inventory.policies.sort_by_cached_key(form);
+        order(&mut self.flows, |a, b| flow_key(a).cmp(&flow_key(b)));
+        order(&mut self.edges, |a, b| edge_key(a).cmp(&edge_key(b)));
+        order(&mut self.unresolved, |a, b| (flow_key(&a.flow), &a.reason).cmp(&(flow_key(&b.flow), &b.reason)));
     }
 
     /// SHA-256 over the content, as lower-case hexadecimal. The order of the lines in the file does not change it.
@@ -60,8 +67,7 @@ impl Observation {
         sorted.sort();
         let mut hasher = Sha256::new();
         for record in sorted.into_records() {
-            // A record is plain data with string keys: it always has a JSON form.
-            hasher.update(serde_json::to_vec(&record).unwrap_or_default());
+            hasher.update(form(&record));
             hasher.update(b"\n");
         }
         hasher.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
@@ -86,6 +92,19 @@ impl Observation {
             .chain(self.edges.into_iter().map(Record::Edge))
             .chain(self.unresolved.into_iter().map(Record::Unresolved))
     }
+}
+
+/// Sorts by `compare`, and what that finds equal by the text it is written as, which tells any two records apart.
+fn order<T: Serialize>(records: &mut [T], compare: fn(&T, &T) -> Ordering) {
+    records.sort_by(compare);
+    for equals in records.chunk_by_mut(|a, b| compare(a, b).is_eq()).filter(|equals| equals.len() > 1) {
+        equals.sort_by_cached_key(form);
+    }
+}
+
+/// The record as it is written. It is plain data with string keys, so it always has a JSON form.
+fn form(record: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(record).unwrap_or_default()
 }
 
 fn flow_key(flow: &Flow) -> impl Ord + '_ {

@@ -1,0 +1,293 @@
+//! Reads an observation, from whoever wrote it: a whole file, one cut short, a damaged one, or something else altogether.
+//!
+//! Nothing in a file makes the reader panic or take memory out of proportion: a line is bounded by [`LONGEST_LINE`], also
+//! where a few compressed bytes would become an endless one.
+
+use super::error::{ReadError, Warning};
+use super::{FORMAT, Header, LONGEST_LINE, Record, current_format};
+use crate::Observation;
+use crate::coverage::Coverage;
+use crate::edge::{Edge, Unresolved};
+use crate::flow::Flow;
+use crate::inventory::Inventory;
+use serde::Deserialize;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::path::Path;
+
+const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+/// How many unknown kinds a warning names.
+const KINDS_NAMED: usize = 8;
+/// How many characters of foreign text an error or a warning repeats.
+const LONGEST_QUOTE: usize = 200;
+
+/// Reads the file at `path`. See [`read`].
+pub fn read_path(path: &Path) -> Result<(Observation, Vec<Warning>), ReadError> {
+    let file = File::open(path).map_err(|source| ReadError::Io { path: path.into(), source })?;
+    read(file, path)
+}
+
+/// Reads an observation, compressed or plain. `path` is for messages only.
+///
+/// A tail that was cut off (in the middle of a line or of a compressed block) is a [`Warning`], and so are a wrong
+/// count of records and records of an unknown kind; a bad line that is followed by others is an error with its number.
+pub fn read(mut input: impl Read, path: &Path) -> Result<(Observation, Vec<Warning>), ReadError> {
+    let io_error = |source| ReadError::Io { path: path.into(), source };
+    let mut start = Vec::new();
+    input.by_ref().take(ZSTD_MAGIC.len() as u64).read_to_end(&mut start).map_err(io_error)?;
+    let compressed = start == ZSTD_MAGIC;
+    let input = BufReader::new(Cursor::new(start).chain(input));
+    let mut reading = Reading::new(path, compressed);
+    if compressed {
+        let decoder = zstd::stream::read::Decoder::with_buffer(input).map_err(io_error)?;
+        reading.lines(BufReader::new(decoder))?;
+    } else {
+        reading.lines(input)?;
+    }
+    reading.finish()
+}
+
+/// The state of reading one file.
+struct Reading<'a> {
+    path: &'a Path,
+    compressed: bool,
+    /// How many lines were read whole.
+    lines: u64,
+    records: u64,
+    header: Option<Header>,
+    content: Content,
+    unknown: Unknown,
+    end: Option<u64>,
+    cut_short: Option<String>,
+}
+
+#[derive(Default)]
+struct Content {
+    coverage: Vec<Coverage>,
+    inventory: Inventory,
+    flows: Vec<Flow>,
+    edges: Vec<Edge>,
+    unresolved: Vec<Unresolved>,
+}
+
+/// Records of unknown kinds.
+#[derive(Default)]
+struct Unknown {
+    first_line: u64,
+    records: u64,
+    kinds: Vec<String>,
+}
+
+/// What came of asking for a line.
+enum Line {
+    /// One with its end, or the last of the file.
+    Read,
+    /// No more.
+    End,
+    /// The compressed data stops.
+    CutShort(String),
+}
+
+impl<'a> Reading<'a> {
+    fn new(path: &'a Path, compressed: bool) -> Self {
+        Self {
+            path,
+            compressed,
+            lines: 0,
+            records: 0,
+            header: None,
+            content: Content::default(),
+            unknown: Unknown::default(),
+            end: None,
+            cut_short: None,
+        }
+    }
+
+    fn lines(&mut self, mut input: impl BufRead) -> Result<(), ReadError> {
+        let mut line = Vec::new();
+        while self.cut_short.is_none() {
+            match self.next_line(&mut input, &mut line)? {
+                Line::End => break,
+                Line::CutShort(reason) => self.cut_short = Some(reason),
+                Line::Read if line.trim_ascii().is_empty() => self.lines += 1,
+                Line::Read => match parse(&line) {
+                    Ok(record) => {
+                        self.lines += 1;
+                        self.take(record, &line)?;
+                    }
+                    Err(error) => self.bad(&error, &line)?,
+                },
+            }
+        }
+        Ok(())
+    }
+
+    fn next_line(&self, input: &mut impl BufRead, line: &mut Vec<u8>) -> Result<Line, ReadError> {
+        line.clear();
+        // One byte more than a line may have: its end, or the proof that it is too long.
+        match input.take(LONGEST_LINE as u64 + 1).read_until(b'\n', line) {
+            Ok(0) => Ok(Line::End),
+            Ok(length) if length > LONGEST_LINE && !line.ends_with(b"\n") => {
+                Err(ReadError::LineTooLong { path: self.path.into(), line: self.lines + 1 })
+            }
+            Ok(_) => Ok(Line::Read),
+            Err(error) if self.compressed && error.kind() == io::ErrorKind::UnexpectedEof => {
+                Ok(Line::CutShort(error.to_string()))
+            }
+            // The decompressor's own errors carry no code of the operating system.
+            Err(error) if self.compressed && error.raw_os_error().is_none() => {
+                Err(ReadError::Damaged { path: self.path.into(), line: self.lines, reason: error.to_string() })
+            }
+            Err(source) => Err(ReadError::Io { path: self.path.into(), source }),
+        }
+    }
+
+    /// Decides about a line that is not a record: the cut-off last one, or an error.
+    fn bad(&mut self, error: &serde_json::Error, text: &[u8]) -> Result<(), ReadError> {
+        let (path, line) = (self.path.into(), self.lines + 1);
+        if let Some(found) = foreign_format(text) {
+            return Err(ReadError::Unsupported { path, line, found });
+        }
+        let reason = describe(error);
+        if line == 1 {
+            return Err(ReadError::NotAnObservation { path, reason });
+        }
+        if text.ends_with(b"\n") {
+            return Err(ReadError::BadRecord { path, line, reason });
+        }
+        self.cut_short = Some(reason);
+        Ok(())
+    }
+
+    fn take(&mut self, record: Record, text: &[u8]) -> Result<(), ReadError> {
+        self.records += u64::from(!matches!(record, Record::End { .. }));
+        let inventory = &mut self.content.inventory;
+        match record {
+            Record::Header(header) => return self.take_header(header),
+            Record::Coverage(coverage) => self.content.coverage.push(coverage),
+            Record::Namespace(namespace) => inventory.namespaces.push(namespace),
+            Record::Workload(workload) => inventory.workloads.push(workload),
+            Record::Pod(pod) => inventory.pods.push(pod),
+            Record::Service(service) => inventory.services.push(service),
+            Record::Node(node) => inventory.nodes.push(node),
+            Record::CronJob(cron_job) => inventory.cron_jobs.push(cron_job),
+            Record::Policy(policy) => inventory.policies.push(policy),
+            Record::Flow(flow) => self.content.flows.push(flow),
+            Record::Edge(edge) => self.content.edges.push(edge),
+            Record::Unresolved(unresolved) => self.content.unresolved.push(unresolved),
+            Record::End { records } => self.end = Some(records),
+            Record::Unknown => return self.take_unknown(text),
+        }
+        Ok(())
+    }
+
+    fn take_header(&mut self, header: Header) -> Result<(), ReadError> {
+        let (path, line) = (self.path.into(), self.lines);
+        if header.format != current_format() {
+            return Err(ReadError::Unsupported { path, line, found: quote(&header.format) });
+        }
+        if self.header.replace(header).is_some() {
+            return Err(ReadError::SecondHeader { path, line });
+        }
+        Ok(())
+    }
+
+    /// Passes over a record of an unknown kind, unless it is the header of a format in which that kind has another name.
+    fn take_unknown(&mut self, text: &[u8]) -> Result<(), ReadError> {
+        if let Some(found) = foreign_format(text) {
+            return Err(ReadError::Unsupported { path: self.path.into(), line: self.lines, found });
+        }
+        let unknown = &mut self.unknown;
+        if unknown.records == 0 {
+            unknown.first_line = self.lines;
+        }
+        unknown.records += 1;
+        let kind = quote(&kind_of(text).unwrap_or_default());
+        if unknown.kinds.len() < KINDS_NAMED && !unknown.kinds.contains(&kind) {
+            unknown.kinds.push(kind);
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<(Observation, Vec<Warning>), ReadError> {
+        let warnings = self.warnings();
+        let header = self.header.ok_or(ReadError::NoHeader { path: self.path.into() })?;
+        let Content { coverage, inventory, flows, edges, unresolved } = self.content;
+        let mut observation = Observation { header, coverage, inventory, flows, edges, unresolved };
+        observation.sort();
+        Ok((observation, warnings))
+    }
+
+    fn warnings(&mut self) -> Vec<Warning> {
+        let path = || self.path.into();
+        let Unknown { first_line, records, kinds } = std::mem::take(&mut self.unknown);
+        let unknown = (records > 0).then(|| Warning::UnknownRecords { path: path(), line: first_line, records, kinds });
+        let no_end = || self.end.is_none().then(|| "there is no end record".to_owned());
+        let truncated = self.cut_short.take().or_else(no_end).map(|reason| Warning::Truncated {
+            path: path(),
+            line: self.lines,
+            reason,
+        });
+        let miscounted = self.end.filter(|expected| *expected != self.records).map(|expected| Warning::Miscounted {
+            path: path(),
+            expected,
+            found: self.records,
+        });
+        [truncated, miscounted, unknown].into_iter().flatten().collect()
+    }
+}
+
+/// Reads one line. An array is none, although serde would take one for an object without names.
+fn parse(line: &[u8]) -> serde_json::Result<Record> {
+    let record = serde_json::from_slice(line)?;
+    if line.trim_ascii_start().starts_with(b"{") {
+        Ok(record)
+    } else {
+        Err(serde::de::Error::custom("expected a JSON object"))
+    }
+}
+
+/// What kind of record the line says it is, whatever else is in it.
+fn kind_of(line: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Kind {
+        record: String,
+    }
+    serde_json::from_slice::<Kind>(line).ok().map(|kind| kind.record)
+}
+
+/// The format of a header that this version cannot read: another major version may have changed its fields and its name.
+fn foreign_format(line: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Format {
+        format: String,
+    }
+    let Format { format } = serde_json::from_slice(line).ok()?;
+    let is_header = format.starts_with(FORMAT) || kind_of(line).as_deref() == Some("header");
+    (is_header && format != current_format()).then(|| quote(&format))
+}
+
+/// What serde_json says, with the column but without its line number, which is always 1 here.
+fn describe(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.rsplit_once(" at line ") {
+        Some((what, _)) => format!("{}, column {}", quote(what), error.column()),
+        None => quote(&text),
+    }
+}
+
+/// Text from a file, fit to be shown: control characters and those that change the direction of writing escaped, cut where it is long.
+fn quote(text: &str) -> String {
+    let mut quoted = String::new();
+    let mut characters = text.chars();
+    for character in characters.by_ref().take(LONGEST_QUOTE) {
+        match character {
+            '"' | '\'' | '\\' => quoted.push(character),
+            other => quoted.extend(other.escape_debug()),
+        }
+    }
+    if characters.next().is_some() {
+        quoted.push('…');
+    }
+    quoted
+}
