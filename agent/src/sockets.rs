@@ -5,7 +5,7 @@
 
 use crate::identity::{Cgroups, Owner};
 use netwright_record::Protocol;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
@@ -100,10 +100,13 @@ fn cgroup_path(process: &Path, mount: &Path) -> Option<PathBuf> {
     Some(if path.is_empty() { mount.to_owned() } else { mount.join(path) })
 }
 
+/// Each socket once: where some come and go while the kernel prints its table page by page, it prints others twice.
 fn tables(net: &Path) -> Vec<OpenSocket> {
+    let mut seen = HashSet::new();
     [("tcp", Protocol::Tcp), ("tcp6", Protocol::Tcp), ("udp", Protocol::Udp), ("udp6", Protocol::Udp)]
         .into_iter()
         .flat_map(|(file, protocol)| parse(&fs::read_to_string(net.join(file)).unwrap_or_default(), protocol))
+        .filter(|socket| seen.insert(socket.clone()))
         .collect()
 }
 

@@ -31,6 +31,9 @@ pub struct Delta {
 /// takes longer is recorded once more, as established.)
 const SETTLED: u64 = 10_000_000_000;
 
+/// For how long after its last attempt a UDP socket is looked for among the open ones: nanoseconds.
+const RECENT: u64 = 60_000_000_000;
+
 /// What was read of an entry, and what of it stands in deltas.
 #[derive(Debug, Clone, Copy, Default)]
 struct Known {
@@ -81,12 +84,14 @@ impl Table {
         self.announced.keys().map(|(key, _)| key)
     }
 
-    /// UDP attempts without a sign of use so far.
-    pub fn unconfirmed<'a>(&'a self, entries: &'a [(FlowKey, FlowValue)]) -> impl Iterator<Item = (FlowKey, u64)> + 'a {
+    /// Recent UDP attempts without a sign of use so far, each with its cgroup. Older ones have been looked at often enough.
+    pub fn unconfirmed(&self, entries: &[(FlowKey, FlowValue)], now: u64) -> Vec<(FlowKey, u64)> {
         entries
             .iter()
-            .filter(|(key, value)| is_udp_attempt(key) && value.established == 0 && !self.confirmed.contains(key))
+            .filter(|(_, value)| value.established == 0 && now.saturating_sub(value.last) < RECENT)
+            .filter(|(key, _)| is_udp_attempt(key) && !self.confirmed.contains(key))
             .map(|(key, _)| (*key, self.cgroups.get(key).copied().unwrap_or(0)))
+            .collect()
     }
 
     /// Says that a UDP socket with this flow is in use: its attempts count as established from now on.
@@ -294,9 +299,10 @@ mod tests {
         let mut table = Table::default();
         let udp = FlowKey { protocol: protocol::UDP, ..key(1) };
         let entries = [(udp, FlowValue { established: 0, ..value(10, 10, 1) })];
-        assert_eq!(table.unconfirmed(&entries).count(), 1);
+        assert_eq!(table.unconfirmed(&entries, 11).len(), 1);
+        assert_eq!(table.unconfirmed(&entries, 11 + RECENT).len(), 0);
         table.confirm(udp);
-        assert_eq!(table.unconfirmed(&entries).count(), 0);
+        assert_eq!(table.unconfirmed(&entries, 11).len(), 0);
         assert_eq!(table.drain(&entries, 11, false).first().map(|delta| delta.established), Some(1));
     }
 }

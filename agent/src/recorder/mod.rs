@@ -11,7 +11,7 @@ mod watch;
 use crate::clock::Clock;
 use crate::flows::{Names, Table};
 use crate::identity::{Cgroups, Identities, Owner};
-use crate::probe::{Config, Probe, ProbeError};
+use crate::probe::{Config, Probe, ProbeError, monotonic_now};
 use crate::sockets;
 use anyhow::Context as _;
 use netwright_abi::{Announcement, FlowKey, FlowValue, announcement};
@@ -166,7 +166,7 @@ impl Recorder {
 
     /// UDP sockets that were connected, and have received nothing: those that are still open are in use.
     fn confirm_udp(&mut self, entries: &[(FlowKey, FlowValue)]) {
-        let unconfirmed: Vec<_> = self.table.unconfirmed(entries).collect();
+        let unconfirmed = self.table.unconfirmed(entries, monotonic_now());
         let owners: BTreeSet<Owner> = unconfirmed.iter().filter_map(|(_, cgroup)| self.owner(*cgroup)).collect();
         if owners.is_empty() {
             return;

@@ -7,7 +7,7 @@ use crate::identity::{Owner, addresses};
 use crate::sockets::{self, Namespace, OpenSocket, State};
 use netwright_abi::FlowKey;
 use netwright_record::{Activity, Direction, Flow, Local, Protocol, Time};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// The lowest port that the kernel gives out by default (`net.ipv4.ip_local_port_range`).
 const FIRST_EPHEMERAL: u16 = 32768;
@@ -31,16 +31,21 @@ impl Recorder {
         self.take_between(before, now)
     }
 
-    /// Connections that are there now and were not before: a hook has seen them, or they were just too early for it.
+    /// Connections that are there now and were not before: hooks have seen them, or they were just too early for it. Of those that
+    /// share a key, hooks have seen as many as they have counted.
     fn take_between(&mut self, before: &[Namespace], now: Time) -> anyhow::Result<()> {
         let known: HashSet<&OpenSocket> = before.iter().flat_map(|namespace| &namespace.sockets).collect();
         let after = sockets::read(&self.proc, &self.cgroups, &self.mount, |_| true);
-        let seen: HashSet<FlowKey> = self.probe.flows()?.into_iter().map(|(key, _)| anonymous(key)).collect();
+        let mut seen: HashMap<FlowKey, u64> = HashMap::new();
+        for (key, value) in self.probe.flows()? {
+            *seen.entry(anonymous(key)).or_default() += value.connections;
+        }
         for mut namespace in after {
             self.watch_old_servers(&namespace);
             let listening = namespace.listening();
             namespace.sockets.retain(|socket| {
-                !known.contains(socket) && !seen.contains(&key(socket, &listening)) || socket.state == State::Waiting
+                let is_new = crosses(socket) && !known.contains(socket);
+                socket.state == State::Waiting || (is_new && !take_one(&mut seen, &key(socket, &listening)))
             });
             let flows = self.open_flows(&namespace, now, 1);
             self.sighted.extend(flows);
@@ -158,6 +163,13 @@ fn key(socket: &OpenSocket, listening: &BTreeSet<u16>) -> FlowKey {
         direction: if egress { direction::EGRESS } else { direction::INGRESS },
         ..FlowKey::default()
     }
+}
+
+/// Takes one away from what is counted for the key. False if nothing is left.
+fn take_one(counted: &mut HashMap<FlowKey, u64>, key: &FlowKey) -> bool {
+    let Some(left) = counted.get_mut(key).filter(|left| **left > 0) else { return false };
+    *left -= 1;
+    true
 }
 
 fn anonymous(key: FlowKey) -> FlowKey {
