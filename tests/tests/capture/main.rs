@@ -1,0 +1,11 @@
+//! The capture against the truth: pods whose every step is known, in a real kernel, and exactly the flows that follow from it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails panics")]
+
+mod old;
+mod pod;
+mod scene;
+mod tcp;
+mod told;
+mod udp;
+mod watch;
