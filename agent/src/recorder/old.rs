@@ -137,13 +137,14 @@ fn crosses(socket: &OpenSocket) -> bool {
     socket.state == State::Connected && !socket.remote.is_loopback() && socket.remote != socket.local
 }
 
-/// A TCP port that somebody listens on is the server's; a UDP port from outside the kernel's range is.
+/// A TCP port that somebody listens on is the server's. A connected UDP socket on a port that the kernel chose is a client's; on
+/// another port, it is a server's if the peer's port is the kernel's choice.
 fn direction(socket: &OpenSocket, listening: &BTreeSet<u16>) -> Direction {
     match socket.protocol {
         Protocol::Udp => match (socket.local_port < FIRST_EPHEMERAL, socket.remote_port < FIRST_EPHEMERAL) {
+            (false, _) => Direction::Egress,
             (true, false) => Direction::Ingress,
-            (false, true) => Direction::Egress,
-            _ => Direction::Ambiguous,
+            (true, true) => Direction::Ambiguous,
         },
         _ if listening.contains(&socket.local_port) => Direction::Ingress,
         _ => Direction::Egress,
@@ -204,6 +205,7 @@ mod tests {
         assert_eq!(direction(&socket(Protocol::Udp, 7946, 7946), &none), Direction::Ambiguous);
         assert_eq!(direction(&socket(Protocol::Udp, 53, 50000), &none), Direction::Ingress);
         assert_eq!(direction(&socket(Protocol::Udp, 50000, 123), &none), Direction::Egress);
+        assert_eq!(direction(&socket(Protocol::Udp, 50000, 40000), &none), Direction::Egress);
     }
 
     #[test]
