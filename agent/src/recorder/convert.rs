@@ -4,12 +4,16 @@ use super::Recorder;
 use crate::address;
 use crate::clock::Clock;
 use crate::flows::Delta;
-use crate::identity::addresses;
+use crate::identity::{Owner, addresses};
+use crate::sockets::{self, Namespace};
 use netwright_abi::{FlowKey, direction, protocol};
 use netwright_record::activity::{Hours, hour_of};
 use netwright_record::{Activity, Direction, Flow, Local, Protocol};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+
+/// How often the processes of a pod are looked for, to learn its addresses: it may be gone, or its network not there yet.
+const LOOKS: u8 = 5;
 
 impl Recorder {
     /// Names a delta by what is known now.
@@ -42,24 +46,30 @@ impl Recorder {
         self.names.of(clients, remote)
     }
 
-    /// The addresses of a pod: those its sockets had, else those of its namespace.
+    /// The addresses of a pod: those its sockets had, and all of its namespace, which is looked at until it was found once.
     pub(super) fn pod_addresses(&mut self, uid: &str) -> Vec<IpAddr> {
-        let known: Vec<_> = self.identities.addresses(uid).collect();
-        if !known.is_empty() {
-            return known;
+        let looks = self.address_looks.entry(uid.to_owned()).or_default();
+        if *looks < LOOKS {
+            *looks += 1;
+            self.look_for_addresses(uid);
         }
-        let namespaces = crate::sockets::read(
-            &self.proc,
-            &self.cgroups,
-            &self.mount,
-            |owner| matches!(owner, crate::identity::Owner::Pod { uid: of } if of == uid),
-        );
-        let found: Vec<IpAddr> =
-            namespaces.iter().flat_map(|namespace| addresses::of_process(&self.proc, namespace.pid)).collect();
-        for ip in &found {
-            self.identities.note_address(uid, *ip);
+        self.identities.addresses(uid).collect()
+    }
+
+    fn look_for_addresses(&mut self, uid: &str) {
+        let wanted = |owner: &Owner| matches!(owner, Owner::Pod { uid: of } if of == uid);
+        for namespace in sockets::read(&self.proc, &self.cgroups, &self.mount, wanted) {
+            self.learn_addresses(&namespace);
         }
-        found
+    }
+
+    /// Notes the addresses of a pod's namespace.
+    pub(super) fn learn_addresses(&mut self, namespace: &Namespace) {
+        let Owner::Pod { uid } = &namespace.owner else { return };
+        for ip in addresses::of_process(&self.proc, namespace.pid) {
+            self.identities.note_address(uid, ip);
+            self.address_looks.insert(uid.clone(), LOOKS);
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::sockets;
 use anyhow::Context as _;
 use netwright_abi::{Announcement, FlowKey, FlowValue, announcement};
 use netwright_record::{Flow, Losses};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use watch::Watches;
 
@@ -50,6 +50,8 @@ pub struct Recorder {
     flow_entries: usize,
     cgroups: Cgroups,
     identities: Identities,
+    /// How often each pod's addresses were looked for.
+    address_looks: HashMap<String, u8>,
     table: Table,
     names: Names,
     watches: Watches,
@@ -73,6 +75,7 @@ impl Recorder {
             flow_entries: config.flow_entries as usize,
             cgroups,
             identities: Identities::default(),
+            address_looks: HashMap::new(),
             table: Table::default(),
             names: Names::default(),
             watches: Watches::default(),

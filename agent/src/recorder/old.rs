@@ -3,7 +3,7 @@
 use super::Recorder;
 use crate::address;
 use crate::clock::Clock;
-use crate::identity::{Owner, addresses};
+use crate::identity::Owner;
 use crate::sockets::{self, Namespace, OpenSocket, State};
 use netwright_abi::FlowKey;
 use netwright_record::{Activity, Direction, Flow, Local, Protocol, Time};
@@ -84,14 +84,6 @@ impl Recorder {
             remote_port: (direction == Direction::Ambiguous).then_some(socket.remote_port),
             names,
             activity: Activity { connections, ..Activity::once(now) },
-        }
-    }
-
-    fn learn_addresses(&mut self, namespace: &Namespace) {
-        if let Owner::Pod { uid } = &namespace.owner {
-            for ip in addresses::of_process(&self.proc, namespace.pid) {
-                self.identities.note_address(uid, ip);
-            }
         }
     }
 
