@@ -6,10 +6,12 @@ use core::ptr::read_volatile;
 
 /// The value of a field of the offsets.
 macro_rules! offset {
-    ($field:ident) => {
+    ($field:ident) => {{
+        #[allow(unused_unsafe)] // Also used where the code around it is unsafe for another reason.
         // SAFETY: a field of a static.
-        unsafe { read_volatile(&raw const (*offsets()).$field) as usize }
-    };
+        let offset = unsafe { read_volatile(&raw const (*offsets()).$field) as usize };
+        offset
+    }};
 }
 
 /// The id of the cgroup of a `struct sock`, which is the inode number of the cgroup's directory; 0 if the offsets are unknown.

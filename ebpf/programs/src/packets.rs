@@ -1,5 +1,5 @@
-//! The other way to see UDP: on every packet of every socket, both ways. It needs no knowledge of the kernel's
-//! structures, so it is the fallback where tracing programs cannot be attached, at a cost on TCP traffic too.
+//! The other way to see UDP: on every packet of every socket, both ways. It counts bytes and needs no knowledge of the
+//! kernel's structures, but every packet of every protocol pays for it; the agent takes it only when told to.
 
 use crate::count::{Tally, add, count, last_counted, now};
 use crate::maps::netns_cookie_in_skb;
@@ -10,7 +10,7 @@ use aya_ebpf::macros::cgroup_skb;
 use aya_ebpf::programs::SkBuffContext;
 use netwright_abi::{Address, FlowKey, direction, protocol};
 
-/// As for the tracing programs: 120 s without a word end a conversation.
+/// As at the sockets: 120 s without a word end a conversation.
 const CONVERSATION: u64 = 120_000_000_000;
 
 #[cgroup_skb(egress)]
