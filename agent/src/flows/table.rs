@@ -51,8 +51,10 @@ pub struct Table {
     read: HashMap<FlowKey, Known>,
     /// UDP attempts that the agent has found to be in use.
     confirmed: HashSet<FlowKey>,
-    /// Announced since the last drain, with the cgroup.
+    /// Announced and not yet looked for in the map, with the cgroup.
     announced: BTreeMap<Life, u64>,
+    /// Announced before the map was read: those that it does not hold were evicted.
+    due: BTreeMap<Life, u64>,
     cgroups: HashMap<FlowKey, u64>,
     /// Connections that were read, or known by their announcement.
     recorded: u64,
@@ -99,7 +101,15 @@ impl Table {
         self.confirmed.insert(key);
     }
 
-    /// What is new since the last drain, given all entries of the map. `now` is of the clock of the entries; `last` says that
+    /// Says that the map is about to be read: what was announced so far has to be in it. (What is announced while it is read
+    /// need not.) Announcements of entries that the last drain found are done with.
+    pub fn begin_drain(&mut self) {
+        let read = &self.read;
+        let found = |(key, first): &Life| read.get(key).is_some_and(|known| known.value.first == *first);
+        self.due = std::mem::take(&mut self.announced).into_iter().filter(|(life, _)| !found(life)).collect();
+    }
+
+    /// What is new since the last drain, given all entries of the map, read after [`Table::begin_drain`]. `now` is of the clock of the entries; `last` says that
     /// nothing will follow, so that attempts without an answer have failed.
     ///
     /// A key that was announced and is not in the map any more was evicted before it was read: it was one connection at
@@ -108,7 +118,7 @@ impl Table {
         let settled = |value: &FlowValue| last || now.saturating_sub(value.last) >= SETTLED;
         let mut deltas: Vec<Delta> =
             entries.iter().filter_map(|(key, value)| self.difference(key, value, settled(value))).collect();
-        let evicted: Vec<_> = std::mem::take(&mut self.announced).into_iter().collect();
+        let evicted = std::mem::take(&mut self.due);
         self.recorded += evicted.len() as u64;
         deltas.extend(evicted.into_iter().map(|((key, first), cgroup)| Delta {
             key,
@@ -119,7 +129,7 @@ impl Table {
             established: 1,
             bytes: 0,
         }));
-        self.forget_evicted(entries);
+        self.forget_evicted(entries, &mut deltas);
         deltas
     }
 
@@ -152,9 +162,12 @@ impl Table {
     }
 
     fn difference(&mut self, key: &FlowKey, value: &FlowValue, settled: bool) -> Option<Delta> {
-        self.announced.remove(&(*key, value.first));
-        let same_life = self.read.get(key).copied().filter(|known| known.value.first == value.first);
+        self.due.remove(&(*key, value.first));
+        let before = self.read.get(key).copied();
+        let same_life = before.filter(|known| known.value.first == value.first);
         let known = same_life.unwrap_or_default();
+        // What the entry's last life left unanswered will never be answered now.
+        let unanswered = if same_life.is_none() { before.map_or(0, |known| known.waiting()) } else { 0 };
         self.recorded += value.connections.saturating_sub(known.value.connections);
         self.lives += u64::from(same_life.is_none());
         let in_use = self.confirmed.contains(key);
@@ -174,7 +187,7 @@ impl Table {
             cgroup: self.cgroups.get(key).copied().unwrap_or(0),
             first: if same_life.is_some() { value.first.max(known.value.last) } else { value.first },
             last: value.last,
-            connections: connections.max(established),
+            connections: connections.max(established) + unanswered,
             established,
             bytes: value.bytes.saturating_sub(known.value.bytes),
         };
@@ -182,14 +195,37 @@ impl Table {
         (delta.connections > 0 || active).then_some(delta)
     }
 
-    /// Keeps the memory as small as the kernel's map.
-    fn forget_evicted(&mut self, entries: &[(FlowKey, FlowValue)]) {
-        if self.read.len() > entries.len() {
-            let alive: HashSet<&FlowKey> = entries.iter().map(|(key, _)| key).collect();
-            self.read.retain(|key, _| alive.contains(key));
-            self.cgroups.retain(|key, _| alive.contains(key));
-            self.confirmed.retain(|key| alive.contains(key));
+    /// Keeps the memory as small as the kernel's map. Attempts that still waited for an answer when their entry was evicted are
+    /// recorded without one.
+    fn forget_evicted(&mut self, entries: &[(FlowKey, FlowValue)], deltas: &mut Vec<Delta>) {
+        if self.read.len() == entries.len() {
+            return;
         }
+        let alive: HashSet<&FlowKey> = entries.iter().map(|(key, _)| key).collect();
+        let cgroups = &self.cgroups;
+        deltas.extend(
+            self.read.extract_if(|key, _| !alive.contains(key)).filter(|(_, known)| known.waiting() > 0).map(
+                |(key, known)| Delta {
+                    key,
+                    cgroup: cgroups.get(&key).copied().unwrap_or(0),
+                    first: known.value.last,
+                    last: known.value.last,
+                    connections: known.waiting(),
+                    established: 0,
+                    bytes: 0,
+                },
+            ),
+        );
+        let announced: HashSet<&FlowKey> = self.announced.keys().map(|(key, _)| key).collect();
+        self.cgroups.retain(|key, _| alive.contains(key) || announced.contains(key));
+        self.confirmed.retain(|key| alive.contains(key));
+    }
+}
+
+impl Known {
+    /// Attempts that were read and stand in no delta yet.
+    fn waiting(&self) -> u64 {
+        self.value.connections.saturating_sub(self.connections)
     }
 }
 
@@ -242,11 +278,47 @@ mod tests {
     fn an_evicted_key_is_known_by_its_announcement() {
         let mut table = Table::default();
         table.announce(&announced(7, 10));
+        table.begin_drain();
         let deltas = table.drain(&[], 100, false);
         assert_eq!(deltas.first().map(|delta| (delta.key, delta.cgroup, delta.connections)), Some((key(7), 5, 1)));
         // The kernel had counted three: one is recorded.
         let losses = table.losses(&counts(3, 1), true);
         assert_eq!((losses.connections, losses.evicted), (2, 1));
+    }
+
+    #[test]
+    fn what_is_announced_while_the_map_is_read_is_not_evicted() {
+        let mut table = Table::default();
+        table.begin_drain();
+        table.announce(&announced(7, 10));
+        assert!(table.drain(&[], 100, false).is_empty());
+        table.begin_drain();
+        assert_eq!(table.drain(&[(key(7), value(10, 20, 1))], 100, false).len(), 1);
+        assert!(table.losses(&counts(1, 1), true).is_empty());
+    }
+
+    #[test]
+    fn an_entry_read_before_its_announcement_is_counted_once() {
+        let mut table = Table::default();
+        table.begin_drain();
+        assert_eq!(table.drain(&[(key(7), value(10, 20, 1))], 100, false).len(), 1);
+        table.announce(&announced(7, 10));
+        table.begin_drain();
+        assert!(table.drain(&[], 100, false).is_empty());
+    }
+
+    #[test]
+    fn attempts_of_an_evicted_entry_have_failed() {
+        let attempt = |first| FlowValue { established: 0, ..value(first, first, 1) };
+        let mut table = Table::default();
+        table.drain(&[(key(1), attempt(10)), (key(2), attempt(10))], 11, false);
+        // One is gone, the other was made anew.
+        let deltas = table.drain(&[(key(2), attempt(12))], 13, true);
+        let counted = |port| {
+            deltas.iter().find(|delta| delta.key == key(port)).map(|delta| (delta.connections, delta.established))
+        };
+        assert_eq!((counted(1), counted(2)), (Some((1, 0)), Some((2, 0))));
+        assert!(table.losses(&counts(3, 3), true).is_empty());
     }
 
     #[test]

@@ -118,8 +118,11 @@ impl Recorder {
         if last {
             self.probe.detach();
         }
+        self.poll()?;
+        self.table.begin_drain();
         let counts = self.probe.counts()?;
         let entries = self.probe.flows()?;
+        // Once more: whose the youngest entries are.
         self.poll()?;
         self.confirm_udp(&entries);
         let clock = Clock::read();

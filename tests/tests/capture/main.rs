@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails panics")]
 
+mod agent;
+mod identity;
+mod loss;
 mod old;
 mod pod;
 mod scene;

@@ -4,12 +4,14 @@
 
 use crate::pod::Pod;
 use netwright_tests::demo::lacking;
-use netwright_tests::world::{Addresses, Place, World, cgroup, prerequisites};
+use netwright_tests::world::{Addresses, Place, World, cgroup, prerequisites, signal};
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock};
+use std::thread::sleep;
+use std::time::Duration;
 
 /// Addresses outside the cluster that answer (nobody listens there, unless a test has somebody do so).
 pub(crate) const OUTSIDE: [Ipv4Addr; 3] =
@@ -17,7 +19,8 @@ pub(crate) const OUTSIDE: [Ipv4Addr; 3] =
 /// An address where packets vanish.
 pub(crate) const NOWHERE: Ipv4Addr = Ipv4Addr::new(198, 19, 255, 1);
 
-const NODE: Addresses =
+/// The node's own addresses.
+pub(crate) const NODE: Addresses =
     Addresses { v4: Ipv4Addr::new(172, 30, 0, 10), v6: Ipv6Addr::new(0xfd00, 0x30, 0, 0, 0, 0, 0, 0x10) };
 
 static PODS: AtomicU16 = AtomicU16::new(1);
@@ -65,6 +68,21 @@ impl Scene {
         self.puppet(name, uid, addresses, &place)
     }
 
+    /// Ends a pod's process and removes its cgroup, at once.
+    pub(crate) fn remove(&self, pod: &Pod) {
+        let pid: u32 = pod.tell("pid").parse().unwrap();
+        let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+        let own = text.lines().find_map(|line| line.strip_prefix("0::/")).unwrap();
+        let container = mount().join(own);
+        signal(pid, "KILL").unwrap();
+        while self.ended(pid).is_none() {
+            sleep(Duration::from_millis(5));
+        }
+        for directory in [container.as_path(), container.parent().unwrap()] {
+            fs::remove_dir(directory).unwrap();
+        }
+    }
+
     /// A process of the node itself, with no pod's cgroup.
     pub(crate) fn host(&self, name: &str) -> Pod {
         let place = world().on_node(&format!("{}/system.slice/{name}.service", self.name)).unwrap();
@@ -93,7 +111,7 @@ impl Scene {
     pub(crate) fn ended(&self, pid: u32) -> Option<std::process::ExitStatus> {
         let mut world = world();
         let process = world.processes().iter_mut().find(|process| process.pid() == pid).unwrap();
-        process.wait(std::time::Duration::ZERO).ok()
+        process.wait(Duration::ZERO).ok()
     }
 
     fn puppet(&self, name: &str, uid: String, addresses: Addresses, place: &Place) -> Pod {
