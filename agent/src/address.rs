@@ -1,22 +1,22 @@
 //! Addresses as the kernel programs write them.
 
-use netwright_abi::{Address, MAPPED_PREFIX};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use netwright_abi::Address;
+use std::net::{IpAddr, Ipv6Addr};
 
 /// The address in its own family.
 pub fn ip(address: &Address) -> IpAddr {
-    IpAddr::V6(Ipv6Addr::from(*address)).to_canonical()
+    IpAddr::V6(Ipv6Addr::from(netwright_abi::octets(*address))).to_canonical()
 }
 
 /// The one form that both families have in keys.
 pub fn mapped(ip: IpAddr) -> Address {
-    match ip {
+    netwright_abi::address(match ip {
         IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
         IpAddr::V6(ip) => ip.octets(),
-    }
+    })
 }
 
 /// Whether an address is `::` or `0.0.0.0`: what a socket has before it has one.
 pub fn is_unspecified(address: &Address) -> bool {
-    *address == [0; 16] || (address.starts_with(&MAPPED_PREFIX) && ip(address) == IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+    ip(address).is_unspecified()
 }

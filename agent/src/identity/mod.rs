@@ -76,8 +76,8 @@ mod tests {
     #[test]
     fn the_flows_own_cgroup_comes_first() {
         let mut identities = Identities::default();
-        identities.note(COOKIE, &pod("a"), &[0; 16]);
-        let local = identities.local(Some(&pod("b")), COOKIE, &[0; 16]);
+        identities.note(COOKIE, &pod("a"), &netwright_abi::UNSPECIFIED);
+        let local = identities.local(Some(&pod("b")), COOKIE, &netwright_abi::UNSPECIFIED);
         assert_eq!(local, Local::Pod { uid: "b".into(), ip: None });
     }
 
@@ -87,15 +87,15 @@ mod tests {
         let ip: Address = netwright_abi::mapped(u32::from_ne_bytes([10, 0, 0, 1]));
         identities.note(COOKIE, &pod("a"), &ip);
         let expected = Local::Pod { uid: "a".into(), ip: Some("10.0.0.1".parse().unwrap()) };
-        assert_eq!(identities.local(None, COOKIE, &[0; 16]), expected);
+        assert_eq!(identities.local(None, COOKIE, &netwright_abi::UNSPECIFIED), expected);
     }
 
     #[test]
     fn a_namespace_with_several_owners_is_the_hosts() {
         let mut identities = Identities::default();
-        identities.note(COOKIE, &pod("a"), &[0; 16]);
-        identities.note(COOKIE, &pod("b"), &[0; 16]);
-        assert_eq!(identities.local(None, COOKIE, &[0; 16]), Local::Host { ip: None });
+        identities.note(COOKIE, &pod("a"), &netwright_abi::UNSPECIFIED);
+        identities.note(COOKIE, &pod("b"), &netwright_abi::UNSPECIFIED);
+        assert_eq!(identities.local(None, COOKIE, &netwright_abi::UNSPECIFIED), Local::Host { ip: None });
     }
 
     #[test]
@@ -103,6 +103,9 @@ mod tests {
         let identities = Identities::default();
         let ip: Address = netwright_abi::mapped(u32::from_ne_bytes([10, 0, 0, 1]));
         assert_eq!(identities.local(None, COOKIE, &ip), Local::Address { ip: "10.0.0.1".parse().unwrap() });
-        assert_eq!(identities.local(None, COOKIE, &[0; 16]), Local::Unknown { netns_cookie: COOKIE });
+        assert_eq!(
+            identities.local(None, COOKIE, &netwright_abi::UNSPECIFIED),
+            Local::Unknown { netns_cookie: COOKIE }
+        );
     }
 }

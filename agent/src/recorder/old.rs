@@ -149,7 +149,7 @@ fn key(socket: &OpenSocket, listening: &BTreeSet<u16>) -> FlowKey {
     let egress = self::direction(socket, listening) == Direction::Egress;
     let udp = socket.protocol == Protocol::Udp;
     FlowKey {
-        local: if udp { [0; 16] } else { address::mapped(socket.local) },
+        local: if udp { netwright_abi::UNSPECIFIED } else { address::mapped(socket.local) },
         remote: address::mapped(socket.remote),
         port: if egress { socket.remote_port } else { socket.local_port },
         protocol: if udp { protocol::UDP } else { protocol::TCP },

@@ -8,12 +8,26 @@
 /// The version of everything in this crate.
 pub const ABI_VERSION: u32 = 1;
 
-/// An IPv6 address, or an IPv4 one in its mapped form (`::ffff:a.b.c.d`), in network byte order. One form for
-/// both families, so that an IPv4 client on a dual-stack listener makes the same key as on an IPv4 one.
-pub type Address = [u8; 16];
+/// An IPv6 address, or an IPv4 one in its mapped form (`::ffff:a.b.c.d`): the sixteen bytes in network order, as two words read
+/// from memory. One form for both families, so that an IPv4 client on a dual-stack listener makes the same key as on an IPv4 one;
+/// words, because the BPF target compares and clears bytes one by one.
+pub type Address = [u64; 2];
 
-/// The first twelve bytes of a mapped IPv4 address.
-pub const MAPPED_PREFIX: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
+/// No address: `::`.
+pub const UNSPECIFIED: Address = [0; 2];
+
+/// The address with these bytes, network order.
+pub const fn address(octets: [u8; 16]) -> Address {
+    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = octets;
+    [u64::from_ne_bytes([a, b, c, d, e, f, g, h]), u64::from_ne_bytes([i, j, k, l, m, n, o, p])]
+}
+
+/// The bytes of the address, network order.
+pub const fn octets(address: Address) -> [u8; 16] {
+    let [a, b, c, d, e, f, g, h] = address[0].to_ne_bytes();
+    let [i, j, k, l, m, n, o, p] = address[1].to_ne_bytes();
+    [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]
+}
 
 /// Transport protocols: the numbers of the IP header.
 pub mod protocol {
@@ -221,7 +235,7 @@ const _: () = {
 
 /// The mapped form of an IPv4 address given as the kernel keeps it (network byte order in memory).
 #[inline(always)]
-pub fn mapped(ipv4: u32) -> Address {
+pub const fn mapped(ipv4: u32) -> Address {
     let [a, b, c, d] = ipv4.to_ne_bytes();
-    [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d]
+    [0, u64::from_ne_bytes([0, 0, 0xff, 0xff, a, b, c, d])]
 }

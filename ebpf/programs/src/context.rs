@@ -32,17 +32,16 @@ macro_rules! register {
     }};
 }
 
-/// Four words as an address in network byte order.
+/// Four words as an address: two by two, as they lie in memory on this little-endian target.
 macro_rules! address {
-    ($context:expr, $type:ty, $field:ident) => {{
-        let [a, b, c, d] = [
-            $crate::context::word!($context, $type, $field, 0).to_ne_bytes(),
-            $crate::context::word!($context, $type, $field, 1).to_ne_bytes(),
-            $crate::context::word!($context, $type, $field, 2).to_ne_bytes(),
-            $crate::context::word!($context, $type, $field, 3).to_ne_bytes(),
-        ];
-        [a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3], c[0], c[1], c[2], c[3], d[0], d[1], d[2], d[3]]
-    }};
+    ($context:expr, $type:ty, $field:ident) => {
+        [
+            $crate::context::register!($context, $type, $field, 0)
+                | $crate::context::register!($context, $type, $field, 1) << 32,
+            $crate::context::register!($context, $type, $field, 2)
+                | $crate::context::register!($context, $type, $field, 3) << 32,
+        ]
+    };
 }
 
 /// A pointer in the context.

@@ -8,7 +8,7 @@
 //! attempt, and the attempt as established when the socket is closed and has received something. (A socket that stays
 //! open, or only sends, is the agent's to confirm.)
 
-use crate::address::{halves, is_loopback};
+use crate::address::is_loopback;
 use crate::context::{address, pointer, word};
 use crate::count::{Tally, add, announce, count, counters, last_counted, now, touch};
 use crate::kernel::has_received;
@@ -21,7 +21,9 @@ use aya_ebpf::helpers::bpf_get_current_cgroup_id;
 use aya_ebpf::helpers::generated::{bpf_get_netns_cookie, bpf_skb_cgroup_id};
 use aya_ebpf::macros::{cgroup_skb, cgroup_sock, cgroup_sock_addr};
 use aya_ebpf::programs::{SkBuffContext, SockAddrContext, SockContext};
-use netwright_abi::{Address, BoundKey, FlowKey, RECENT, Recent, announcement, bound, direction, mapped, protocol};
+use netwright_abi::{
+    Address, BoundKey, FlowKey, RECENT, Recent, UNSPECIFIED, announcement, bound, direction, mapped, protocol,
+};
 
 /// How long a conversation lasts without a word: the connection tracker's default for a UDP stream, 120 s.
 const CONVERSATION: u64 = 120_000_000_000;
@@ -141,7 +143,7 @@ fn binds(ctx: &SockAddrContext, (local, port): (Address, u16)) {
     let key = FlowKey {
         netns_cookie,
         local,
-        remote: [0; 16],
+        remote: UNSPECIFIED,
         port,
         remote_port: 0,
         protocol: protocol::UDP,
@@ -266,7 +268,7 @@ impl Ends {
         FlowKey {
             netns_cookie: self.netns_cookie,
             // A UDP socket often has none; the namespace tells whose it is.
-            local: [0; 16],
+            local: UNSPECIFIED,
             remote: self.remote,
             port: if egress { self.remote_port } else { self.local_port },
             remote_port: if ambiguous { self.remote_port } else { 0 },
@@ -283,15 +285,13 @@ impl Ends {
 
     #[inline(always)]
     fn is(&self, recent: &Recent) -> bool {
-        recent.ports == self.ports()
-            && recent.netns_cookie == self.netns_cookie
-            && halves(&recent.remote) == halves(&self.remote)
+        recent.ports == self.ports() && recent.netns_cookie == self.netns_cookie && recent.remote == self.remote
     }
 
     /// Where in the cache: a multiplicative hash (Knuth, TAOCP 6.4) over what tells ends apart most.
     #[inline(always)]
     fn slot(&self) -> u32 {
-        let (high, low) = halves(&self.remote);
+        let [high, low] = self.remote;
         let mixed = (high ^ low ^ self.netns_cookie.rotate_left(32) ^ u64::from(self.ports()))
             .wrapping_mul(0x9e37_79b9_7f4a_7c15);
         (mixed >> 40) as u32 & (RECENT - 1)
