@@ -26,6 +26,17 @@ fn both_ends_of_a_connection_are_one_edge_with_the_larger_count() {
 }
 
 #[test]
+fn what_the_server_saw_arrive_is_established_though_the_client_took_it_for_failed() {
+    for (remote, port) in [("10.244.2.20", 8080), ("10.96.0.20", 80)] {
+        let flows = [
+            egress("n1", pod("front-1"), remote, port).times(5, 5),
+            ingress("n2", pod("cart-2"), "10.244.1.10", 8080).times(5, 0),
+        ];
+        assert!(edge(&flows).activity.established(), "{remote}");
+    }
+}
+
+#[test]
 fn an_edge_that_only_the_server_saw_is_an_edge() {
     let edge = edge(&[ingress("n2", pod("db-1"), "10.244.1.10", 5432)]);
     assert_eq!((edge.client, edge.server), (workload("front"), workload("db")));

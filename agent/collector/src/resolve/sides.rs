@@ -61,15 +61,18 @@ impl Sides {
     }
 }
 
-/// The larger count of the two; what failed only the client knows, for it never reached the server.
+/// The larger count of the two; what failed only the client knows, for it never reached the server. It may have given
+/// up early, or have heard nothing back: what the server saw arrive was not all in vain.
 fn both(client: Activity, server: &Activity) -> Activity {
     let mut hours = client.hours;
     hours.merge(&server.hours);
+    let connections = client.connections.max(server.connections);
+    let arrived = u64::from(server.established());
     Activity {
         first: client.first.min(server.first),
         last: client.last.max(server.last),
-        connections: client.connections.max(server.connections),
-        failed: client.failed,
+        connections,
+        failed: client.failed.min(connections.saturating_sub(arrived)),
         bytes: client.bytes.max(server.bytes),
         hours,
     }
