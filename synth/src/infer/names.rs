@@ -55,11 +55,19 @@ pub fn policy_names<'a>(workloads: impl Iterator<Item = &'a WorkloadRef> + Clone
         if taken { with_kind(workload) } else { name }
     };
     let still_shared = self::shared(workloads.clone().map(|workload| (workload.namespace.as_str(), first(workload))));
+    let mut used = BTreeSet::new();
     workloads
         .map(|workload| {
-            let name = first(workload);
-            let taken = still_shared.contains(&(workload.namespace.as_str(), name.clone()));
-            (workload.clone(), if taken { format!("{name}-{}", digest(workload)) } else { name })
+            let mut name = first(workload);
+            let namespace = workload.namespace.as_str();
+            if still_shared.contains(&(namespace, name.clone())) {
+                name = format!("{name}-{}", digest(workload));
+            }
+            // Only a name that someone made up to look like a digest is still taken.
+            while !used.insert((namespace, name.clone())) {
+                name = format!("{name}-{}", digest(workload));
+            }
+            (workload.clone(), name)
         })
         .collect()
 }
@@ -127,6 +135,14 @@ mod tests {
     fn names_stay_unique_when_one_looks_like_another_with_its_kind() {
         let names = names(&[("Deployment", "web"), ("StatefulSet", "web"), ("Job", "web-deployment")]);
         assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), 3, "{names:?}");
+    }
+
+    #[test]
+    fn names_stay_unique_when_one_is_made_to_look_like_another_with_its_digest() {
+        let three = [("Deployment", "web"), ("StatefulSet", "web"), ("Job", "web-deployment")];
+        let web = names(&three).swap_remove(0);
+        let names = names(&[("Deployment", "web"), ("StatefulSet", "web"), ("Job", "web-deployment"), ("Pod", &web)]);
+        assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), 4, "{names:?}");
     }
 
     #[test]
