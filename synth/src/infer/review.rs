@@ -3,14 +3,15 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Where clouds serve credentials and metadata to whoever asks. AWS, Azure and Google Cloud; ECS tasks and EKS pod
-/// identity; Alibaba Cloud; the IPv6 forms of AWS.
-const METADATA: [IpAddr; 6] = [
+/// identity; Alibaba Cloud; the IPv6 forms of AWS and of Google Cloud.
+const METADATA: [IpAddr; 7] = [
     IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
     IpAddr::V4(Ipv4Addr::new(169, 254, 170, 2)),
     IpAddr::V4(Ipv4Addr::new(169, 254, 170, 23)),
     IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
     IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
     IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23)),
+    IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
 ];
 const DNS: u16 = 53;
 
@@ -38,7 +39,7 @@ mod tests {
 
     #[test]
     fn metadata_is_left_out_on_every_port() {
-        for text in ["169.254.169.254", "::ffff:169.254.169.254", "fd00:ec2::254", "100.100.100.200"] {
+        for text in ["169.254.169.254", "::ffff:169.254.169.254", "fd00:ec2::254", "fd20:ce::254", "100.100.100.200"] {
             assert!(needs_decision(address(text), 80) && needs_decision(address(text), 53), "{text}");
         }
     }
