@@ -15,16 +15,17 @@ pub struct Facts<'a> {
     pub declared: Option<&'a Workload>,
     /// Its pods, alive or gone.
     pub pods: Vec<&'a Pod>,
-    /// Whether it is an end of at least one established edge.
+    /// Whether it was seen at work: it is an end of an established edge that does not merely come from its own node.
     pub active: bool,
 }
 
 impl Facts<'_> {
-    /// Whether its pods share the node's network, so that no policy selects them.
+    /// Whether all its pods share the node's network, so that no policy selects them. While its template is being
+    /// changed some may and some may not.
     pub fn host_network(&self) -> bool {
-        match self.declared {
-            Some(workload) => workload.host_network,
-            None => !self.pods.is_empty() && self.pods.iter().all(|pod| pod.host_network),
+        match self.pods.as_slice() {
+            [] => self.declared.is_some_and(|workload| workload.host_network),
+            pods => pods.iter().all(|pod| pod.host_network),
         }
     }
 }
@@ -43,7 +44,7 @@ impl<'a> Index<'a> {
     /// Indexes `observation`: the inventory, and the workloads that only edges name.
     pub fn new(observation: &'a Observation) -> Self {
         let inventory = &observation.inventory;
-        Self {
+        let mut index = Self {
             workloads: workloads(observation),
             nodes: inventory.nodes.iter().map(|node| (node.name.as_str(), node)).collect(),
             covered: observation.coverage.iter().map(|coverage| coverage.node.as_str()).collect(),
@@ -60,7 +61,9 @@ impl<'a> Index<'a> {
                 .filter(|service| service.namespace == "default" && service.name == "kubernetes")
                 .flat_map(|service| service.backends.iter().map(|backend| backend.address.ip))
                 .collect(),
-        }
+        };
+        index.mark_active(&observation.edges);
+        index
     }
 
     /// All workloads, in order.
@@ -80,13 +83,12 @@ impl<'a> Index<'a> {
 
     /// The addresses of every node on which a pod of `workload` ran.
     pub fn addresses_of_nodes_of(&self, workload: &WorkloadRef) -> BTreeSet<IpAddr> {
-        self.hosts(workload).into_iter().flat_map(|node| self.node_addresses(node)).collect()
+        self.pods(workload).filter_map(|pod| pod.node.as_deref()).flat_map(|node| self.node_addresses(node)).collect()
     }
 
     /// Every address that a pod of `workload` held.
     pub fn pod_addresses(&self, workload: &WorkloadRef) -> BTreeSet<IpAddr> {
-        let pods = self.facts(workload).map(|facts| facts.pods.as_slice()).unwrap_or_default();
-        pods.iter().flat_map(|pod| pod.addresses.iter().map(|held| held.ip)).collect()
+        self.pods(workload).flat_map(|pod| pod.addresses.iter().map(|held| held.ip)).collect()
     }
 
     /// The ranges from which nodes give addresses to pods, as far as nodes state them.
@@ -99,20 +101,42 @@ impl<'a> Index<'a> {
         &self.api_server
     }
 
-    /// Whether the connections of `edge`, which come from `node`, can only have gone to pods of `server` on that node.
+    /// The node and the workload of `edge`, if its connections come from a node and can only have gone to pods of the
+    /// workload on that same node.
     ///
-    /// The agent of the node on which the server pod runs reports the edge too. So it stayed on `node` if a pod of
-    /// `server` ran there, and every other node that ran one was watched and did not report it.
-    pub fn stays_on_node(&self, node: &str, edge: &Edge, server: &WorkloadRef) -> bool {
+    /// The agent of the node on which the server pod runs reports the edge too. So it stayed on the node if a pod of
+    /// the server ran there, and every other node that ran one was watched and did not report it.
+    pub fn own_node<'e>(&self, edge: &'e Edge) -> Option<(&'e str, &'e WorkloadRef)> {
+        let (Endpoint::Node { name, .. }, Endpoint::Workload(server)) = (&edge.client, &edge.server) else {
+            return None;
+        };
         let hosts = self.hosts(server);
-        let elsewhere: Vec<&str> = hosts.iter().copied().filter(|host| *host != node).collect();
+        let elsewhere: Vec<&str> = hosts.iter().copied().filter(|host| host != name).collect();
         let silent = |host: &&str| self.covered.contains(host) && !edge.nodes.contains(*host);
-        hosts.contains(node) && (elsewhere.is_empty() || (!edge.nodes.is_empty() && elsewhere.iter().all(silent)))
+        let stays = elsewhere.is_empty() || (!edge.nodes.is_empty() && elsewhere.iter().all(silent));
+        (hosts.contains(name.as_str()) && stays).then_some((name, server))
     }
 
+    /// The nodes on which pods of `workload` ran that have addresses of their own.
     fn hosts(&self, workload: &WorkloadRef) -> BTreeSet<&'a str> {
-        let pods = self.facts(workload).map(|facts| facts.pods.as_slice()).unwrap_or_default();
-        pods.iter().filter_map(|pod| pod.node.as_deref()).collect()
+        self.pods(workload).filter(|pod| !pod.host_network).filter_map(|pod| pod.node.as_deref()).collect()
+    }
+
+    fn pods(&self, workload: &WorkloadRef) -> impl Iterator<Item = &'a Pod> {
+        self.facts(workload).into_iter().flat_map(|facts| facts.pods.iter().copied())
+    }
+
+    /// Marks the ends of established edges as active. That the own node reaches a pod says nothing about what the pod
+    /// needs: kubelets probe the idle ones too.
+    fn mark_active(&mut self, edges: &'a [Edge]) {
+        for edge in edges.iter().filter(|edge| edge.activity.established()) {
+            if self.own_node(edge).is_some() {
+                continue;
+            }
+            for workload in workloads_of(edge) {
+                self.workloads.entry(workload).or_default().active = true;
+            }
+        }
     }
 }
 
@@ -125,9 +149,13 @@ fn workloads(observation: &Observation) -> BTreeMap<&WorkloadRef, Facts<'_>> {
         workloads.entry(&pod.workload).or_default().pods.push(pod);
     }
     for edge in &observation.edges {
-        for workload in [&edge.client, &edge.server].into_iter().filter_map(Endpoint::workload) {
-            workloads.entry(workload).or_default().active |= edge.activity.established();
+        for workload in workloads_of(edge) {
+            workloads.entry(workload).or_default();
         }
     }
     workloads
+}
+
+fn workloads_of(edge: &Edge) -> impl Iterator<Item = &WorkloadRef> {
+    [&edge.client, &edge.server].into_iter().filter_map(Endpoint::workload)
 }

@@ -116,6 +116,25 @@ mod tests {
     }
 
     #[test]
+    fn probes_from_the_own_node_do_not_make_a_workload_known() {
+        let mut world = World::new();
+        world.node("n1", &["198.18.1.1"]).covered("n1");
+        let quiet = world.running("n", "quiet");
+        world.edge(Endpoint::Node { name: "n1".into(), workload: None }, Endpoint::Workload(quiet), Tcp, 8080);
+        assert_eq!(reasons(&world), BTreeMap::from([("quiet".into(), Unprotected::Silent)]));
+    }
+
+    #[test]
+    fn a_workload_of_which_a_pod_has_its_own_address_is_not_the_nodes() {
+        let mut world = World::new();
+        let (a, b) = (world.running("n", "a"), world.running("n", "b"));
+        world.declared(&a).host_network = true;
+        world.pod(&a, "n2", &[("app", "a")]).host_network = true;
+        connect(&mut world, &a, &b);
+        assert_eq!(reasons(&world), BTreeMap::new());
+    }
+
+    #[test]
     fn attempts_that_all_failed_do_not_make_a_workload_known() {
         let mut world = World::new();
         let (a, b) = (world.running("n", "a"), world.running("n", "b"));

@@ -60,7 +60,7 @@ impl Drafts {
             draft.egress.extend(allowances(number, edge, naming));
         }
         if let Some(server) = edge.server.workload() {
-            let naming = peers::client(index, selections, edge, server);
+            let naming = peers::client(index, selections, edge);
             self.note(number, &naming, server, &edge.client);
             let draft = self.workloads.entry(server.clone()).or_default();
             draft.ingress.extend(allowances(number, edge, naming));

@@ -15,12 +15,10 @@ pub type Selections = BTreeMap<WorkloadRef, Selection>;
 /// How one end of an edge is named.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Naming {
-    /// The peers that stand for it. None are needed where `always_allowed`, none are possible where `impossible`.
+    /// The peers that stand for it: none where none are needed, or where it is `impossible`.
     pub peers: Vec<Peer>,
     /// Addresses that get no rule before someone decides so.
     pub left_out: BTreeSet<IpAddr>,
-    /// It comes from the pod's own node, which every enforcer lets pass.
-    pub always_allowed: bool,
     /// It stands for every address outside the cluster.
     pub exposed: bool,
     /// It is a workload that no label selects: the addresses are those its pods had.
@@ -35,7 +33,8 @@ pub fn server(index: &Index, selections: &Selections, edge: &Edge) -> Naming {
     match &edge.server {
         Endpoint::Workload(workload) => pods(index, selections, workload, seen),
         Endpoint::Node { name, .. } => node(index, name, seen),
-        Endpoint::ApiServer => api_server(index, seen),
+        // Which of its endpoints a client finds changes from one connection to the next.
+        Endpoint::ApiServer => api_server(seen | index.api_server_addresses()),
         Endpoint::LinkLocal { address } => addresses(with(seen, *address), edge.port, ["node-local DNS".into()].into()),
         Endpoint::ExternalName { names } => addresses(seen.clone(), edge.port, names.clone()),
         Endpoint::External { address } => addresses(with(seen, *address), edge.port, BTreeSet::new()),
@@ -43,20 +42,20 @@ pub fn server(index: &Index, selections: &Selections, edge: &Edge) -> Naming {
     }
 }
 
-/// Names the client of `edge`, for an ingress rule of `server`.
-pub fn client(index: &Index, selections: &Selections, edge: &Edge, server: &WorkloadRef) -> Naming {
+/// Names the client of `edge`, for an ingress rule of its server.
+pub fn client(index: &Index, selections: &Selections, edge: &Edge) -> Naming {
     let seen = &edge.client_addresses;
     match &edge.client {
         Endpoint::Workload(workload) => pods(index, selections, workload, seen),
-        Endpoint::Node { name, .. } if index.stays_on_node(name, edge, server) => {
-            Naming { always_allowed: true, ..Naming::default() }
-        }
+        // Every enforcer lets it pass.
+        Endpoint::Node { .. } if index.own_node(edge).is_some() => Naming::default(),
         Endpoint::Node { name, .. } => node(index, name, seen),
-        Endpoint::ApiServer => api_server(index, seen),
+        Endpoint::ApiServer if seen.is_empty() => api_server(index.api_server_addresses().clone()),
+        Endpoint::ApiServer => api_server(seen.clone()),
         Endpoint::LinkLocal { address } => addresses(with(seen, *address), edge.port, BTreeSet::new()),
         Endpoint::ExternalName { names } => addresses(seen.clone(), edge.port, names.clone()),
         Endpoint::External { address } => addresses(with(seen, *address), edge.port, BTreeSet::new()),
-        Endpoint::Internet => internet(index, seen),
+        Endpoint::Internet => internet(index, seen, edge.addresses_dropped == 0),
     }
 }
 
@@ -81,9 +80,8 @@ fn node(index: &Index, name: &str, seen: &BTreeSet<IpAddr>) -> Naming {
     blocks(seen | &index.node_addresses(name), [format!("node {name}")].into())
 }
 
-fn api_server(index: &Index, seen: &BTreeSet<IpAddr>) -> Naming {
-    let addresses = if seen.is_empty() { index.api_server_addresses() } else { seen };
-    blocks(addresses.clone(), ["API server".into()].into())
+fn api_server(addresses: BTreeSet<IpAddr>) -> Naming {
+    blocks(addresses, ["API server".into()].into())
 }
 
 /// Addresses outside the cluster's own, some of which may need a decision.
@@ -105,11 +103,11 @@ fn blocks(addresses: BTreeSet<IpAddr>, notes: BTreeSet<String>) -> Naming {
     Naming { impossible: peers.is_empty(), peers, ..Naming::default() }
 }
 
-/// Every address outside the cluster, of each family in which clients came (of both, if no client's address was kept).
-/// Pods are not meant, so the pod ranges are excepted: but never a range from which a client came.
-fn internet(index: &Index, seen: &BTreeSet<IpAddr>) -> Naming {
+/// Every address outside the cluster, of each family in which clients came (of both, unless `all_kept`: the lowest
+/// addresses are kept, which are those of IPv4). Pods are not meant, so the pod ranges are excepted: but never a range from which a client came.
+fn internet(index: &Index, seen: &BTreeSet<IpAddr>, all_kept: bool) -> Naming {
     let families: BTreeSet<bool> = seen.iter().map(|address| address.to_canonical().is_ipv6()).collect();
-    let families = if families.is_empty() { BTreeSet::from([false, true]) } else { families };
+    let families = if families.is_empty() || !all_kept { BTreeSet::from([false, true]) } else { families };
     let peers = families.into_iter().map(|ipv6| Peer { target: everywhere(index, ipv6, seen), notes: BTreeSet::new() });
     Naming { peers: peers.collect(), exposed: true, ..Naming::default() }
 }
@@ -152,10 +150,10 @@ mod tests {
     }
 
     /// Names the client of the world's only edge.
-    fn client_of(world: &World, of: &WorkloadRef) -> Naming {
+    fn client_of(world: &World) -> Naming {
         let observation = world.build();
         let index = Index::new(&observation);
-        client(&index, &select(&index), &observation.edges[0], of)
+        client(&index, &select(&index), &observation.edges[0])
     }
 
     fn node_endpoint(name: &str) -> Endpoint {
@@ -178,7 +176,7 @@ mod tests {
         let web = world.running("shop", "web");
         world.pod(&web, "n2", &[("app", "web")]);
         world.edge(node_endpoint("n2"), Endpoint::Workload(web.clone()), Tcp, 8080).nodes = ["n2".into()].into();
-        assert!(client_of(&world, &web).always_allowed);
+        assert_eq!(client_of(&world), Naming::default());
     }
 
     #[test]
@@ -187,7 +185,7 @@ mod tests {
         world.node("n1", &["198.18.1.1"]).node("n2", &["198.18.1.2"]).covered("n1").covered("n2");
         let web = world.running("shop", "web");
         world.edge(node_endpoint("n2"), Endpoint::Workload(web.clone()), Tcp, 8080);
-        assert_eq!(cidrs(&client_of(&world, &web)), ["198.18.1.2/32"]);
+        assert_eq!(cidrs(&client_of(&world)), ["198.18.1.2/32"]);
     }
 
     #[test]
@@ -197,7 +195,7 @@ mod tests {
         let web = world.running("shop", "web");
         world.pod(&web, "n2", &[("app", "web")]);
         world.edge(node_endpoint("n1"), Endpoint::Workload(web.clone()), Tcp, 8080).nodes = ["n1".into()].into();
-        assert_eq!(cidrs(&client_of(&world, &web)), ["198.18.1.1/32"]);
+        assert_eq!(cidrs(&client_of(&world)), ["198.18.1.1/32"]);
     }
 
     #[test]
@@ -219,10 +217,30 @@ mod tests {
         let web = world.running("shop", "web");
         world.edge(Endpoint::Internet, Endpoint::Workload(web.clone()), Tcp, 8080).client_addresses =
             [address("198.18.0.9")].into();
-        let naming = client_of(&world, &web);
+        let naming = client_of(&world);
         assert!(naming.exposed);
         let except = BTreeSet::from(["10.244.1.0/24".parse().unwrap()]);
         assert_eq!(naming.peers[0].target, Target::Block { cidr: "0.0.0.0/0".parse().unwrap(), except });
+    }
+
+    #[test]
+    fn clients_outside_of_whom_not_all_were_kept_open_both_families() {
+        let mut world = World::new();
+        let web = world.running("shop", "web");
+        let edge = world.edge(Endpoint::Internet, Endpoint::Workload(web.clone()), Tcp, 8080);
+        edge.client_addresses = [address("198.18.0.9")].into();
+        edge.addresses_dropped = 1;
+        assert_eq!(cidrs(&client_of(&world)), ["0.0.0.0/0", "::/0"]);
+    }
+
+    #[test]
+    fn the_api_server_is_all_its_endpoints_whichever_were_seen() {
+        let mut world = World::new();
+        let web = world.running("shop", "web");
+        world.service(crate::testing::api_server(&["198.18.2.1", "198.18.2.2"]));
+        world.edge(Endpoint::Workload(web), Endpoint::ApiServer, Tcp, 6443).server_addresses =
+            [address("198.18.2.1")].into();
+        assert_eq!(cidrs(&server_of(&world)), ["198.18.2.1/32", "198.18.2.2/32"]);
     }
 
     #[test]

@@ -202,6 +202,26 @@ mod tests {
     }
 
     #[test]
+    fn a_client_is_not_taken_for_a_workload_whose_name_ends_like_a_clients() {
+        let mut world = World::new();
+        let [api, other] = ["api", "api-client"].map(|name| Endpoint::Workload(world.running("n", name)));
+        world.edge(api, other, Tcp, 80);
+        let ends: Vec<Direction> = run(&world, "").denied.iter().map(|denial| denial.end).collect();
+        assert_eq!(ends, [Direction::Egress]);
+    }
+
+    #[test]
+    fn a_host_network_pod_on_a_node_does_not_make_it_the_own_node_of_the_others() {
+        let mut world = World::new();
+        world.node("n1", &["198.18.1.1"]).node("n2", &["198.18.1.2"]).covered("n1").covered("n2");
+        let api = world.workload("n", "DaemonSet", "api", &[("app", "api")]);
+        world.pod(&api, "n1", &[("app", "api")]).host_network = true;
+        world.pod(&api, "n2", &[("app", "api")]);
+        world.edge(Endpoint::Node { name: "n1".into(), workload: None }, Endpoint::Workload(api), Tcp, 80);
+        assert_eq!(run(&world, "").denied.len(), 1);
+    }
+
+    #[test]
     fn every_address_of_an_outside_name_is_tried() {
         let mut world = World::new();
         let api = Endpoint::Workload(world.running("n", "api"));

@@ -103,25 +103,17 @@ impl<'a> Parties<'a> {
 
     /// The parties that stand for the client of `edge`.
     pub fn clients(&self, edge: &Edge) -> Vec<End> {
-        match (&edge.client, &edge.server) {
-            (Endpoint::Node { name, .. }, Endpoint::Workload(server))
-                if self.index.stays_on_node(name, edge, server) =>
-            {
-                vec![End::Node(self.own_node(name, edge))]
-            }
-            (client, _) => self.ends(client, &edge.client_addresses, |sides| &sides.clients),
+        match self.index.own_node(edge) {
+            Some((node, _)) => vec![End::Node(self.own_node(node, edge))],
+            None => self.ends(&edge.client, &edge.client_addresses, |sides| &sides.clients),
         }
     }
 
     /// The parties that stand for the server of `edge`.
     pub fn servers(&self, edge: &Edge) -> Vec<End> {
-        match (&edge.server, &edge.client) {
-            (Endpoint::Workload(server), Endpoint::Node { name, .. })
-                if self.index.stays_on_node(name, edge, server) =>
-            {
-                self.on_node(server, name, edge)
-            }
-            (server, _) => self.ends(server, &edge.server_addresses, |sides| &sides.servers),
+        match self.index.own_node(edge) {
+            Some((node, server)) => self.on_node(server, node, edge),
+            None => self.ends(&edge.server, &edge.server_addresses, |sides| &sides.servers),
         }
     }
 
@@ -183,7 +175,8 @@ impl Alike {
 
 /// The same pods under other names: two pods of one workload are two pods, not one that talks to itself.
 fn as_client(alike: &Alike) -> Alike {
-    let renamed = |pod: &Pod| Pod { name: format!("{}-client", pod.name), ..pod.clone() };
+    // No pod has a blank in its name, so nobody else's is hit.
+    let renamed = |pod: &Pod| Pod { name: format!("{} (client)", pod.name), ..pod.clone() };
     Alike { bare: renamed(&alike.bare), pods: alike.pods.iter().map(renamed).collect() }
 }
 

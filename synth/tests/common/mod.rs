@@ -2,7 +2,9 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
 
-use netwright_record::inventory::{HeldAddress, Labels, Namespace, Node, Pod, Service, Workload, WorkloadRef};
+use netwright_record::inventory::{
+    Backend, ContainerPort, HeldAddress, Labels, Namespace, Node, Pod, Service, Workload, WorkloadRef,
+};
 use netwright_record::{
     Activity, Coverage, Edge, Ended, Endpoint, Header, Losses, Observation, Protocol, Time, Window,
 };
@@ -25,6 +27,27 @@ pub fn at(seconds: i64) -> Time {
 /// The labels in `pairs`.
 pub fn labels(pairs: &[(&str, &str)]) -> Labels {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+/// The Service of the API server, with these endpoints.
+pub fn api_server(addresses: &[&str]) -> Service {
+    let port = ContainerPort { name: None, protocol: Protocol::Tcp, port: 6443 };
+    let backend = |text: &&str| Backend {
+        address: HeldAddress { ip: address(text), from: None, until: None },
+        pod_uid: None,
+        ports: vec![port.clone()],
+    };
+    Service {
+        namespace: "default".into(),
+        name: "kubernetes".into(),
+        service_type: "ClusterIP".into(),
+        cluster_ips: Vec::new(),
+        external_ips: Vec::new(),
+        external_traffic_policy: None,
+        selector: Labels::new(),
+        ports: Vec::new(),
+        backends: addresses.iter().map(backend).collect(),
+    }
 }
 
 /// An observation under construction.
