@@ -43,8 +43,8 @@ fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OutputEr
     move |source| OutputError::Io { what, path: path.to_owned(), source }
 }
 
-/// Files written beside their destination. Dropped without [`Staged::publish`], they are removed; what a killed
-/// process leaves behind is a hidden folder `.NAME.netwright-….partial`.
+/// Files written beside their destination. Dropped without [`Staged::publish`], they are removed; what a process killed
+/// by force leaves behind is a hidden folder `.NAME.netwright-….partial`.
 #[derive(Debug)]
 pub struct Staged {
     folder: TempDir,

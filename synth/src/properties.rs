@@ -197,7 +197,7 @@ proptest! {
     #[test]
     fn nothing_that_was_seen_is_denied(observation in observation()) {
         let policies = policies(&observation, &infer(&observation));
-        let replay = replay(&observation, &policies, || ());
+        let replay = replay(&observation, &policies, || Ok(())).unwrap();
         prop_assert_eq!(replay.denied, vec![]);
     }
 

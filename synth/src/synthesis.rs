@@ -6,7 +6,7 @@ use crate::infer::infer;
 use crate::infer::rules::Plan;
 use crate::output::{OutputError, Staged};
 use crate::render::{self, RenderError};
-use crate::replay::{Denial, Replay, replay};
+use crate::replay::{Denial, Interrupted, Replay, replay};
 use crate::text::{plain, some_of};
 use netwright_policy::{Direction, ParseError, PolicySet, Source};
 use netwright_record::{Edge, Observation};
@@ -31,6 +31,9 @@ pub enum SynthesisError {
         some_of(.0, ERRORS_NAMED)
     )]
     ReadBack(Vec<ParseError>),
+    /// Someone asked to stop before the files were moved into place.
+    #[error("interrupted, so nothing was put in place")]
+    Interrupted(#[from] Interrupted),
     /// The policies would cut off what was seen.
     #[error("{0}")]
     Denied(Box<Denied>),
@@ -74,9 +77,13 @@ pub struct Synthesis {
     pub removed: Vec<String>,
 }
 
-/// Synthesises policies from `observation` (in canonical order) into the folder `out`. `progress` is called once an edge
-/// while proving.
-pub fn synthesise(observation: &Observation, out: &Path, progress: impl Fn()) -> Result<Synthesis, SynthesisError> {
+/// Synthesises policies from `observation` (in canonical order) into the folder `out`. `progress` is called before each
+/// edge while proving, and may put an end to everything; nothing is left behind then.
+pub fn synthesise(
+    observation: &Observation,
+    out: &Path,
+    progress: impl Fn() -> Result<(), Interrupted>,
+) -> Result<Synthesis, SynthesisError> {
     let plan = infer(observation);
     prove_and_publish(observation, plan, out, progress)
 }
@@ -85,7 +92,7 @@ fn prove_and_publish(
     observation: &Observation,
     plan: Plan,
     out: &Path,
-    progress: impl Fn(),
+    progress: impl Fn() -> Result<(), Interrupted>,
 ) -> Result<Synthesis, SynthesisError> {
     let files = render::render(observation, &plan)?;
     tracing::info!(policies = plan.policies.len(), files = files.len(), "inferred and rendered");
@@ -93,7 +100,7 @@ fn prove_and_publish(
     let manifests = staged.read_back()?.into_iter().map(|(name, text)| Source { name, text });
     let parsed = PolicySet::parse(&manifests.collect::<Vec<_>>()).map_err(SynthesisError::ReadBack)?;
     let policies = parsed.policies;
-    let replay = replay(observation, &policies, progress);
+    let replay = replay(observation, &policies, progress)?;
     if !replay.denied.is_empty() {
         return Err(SynthesisError::Denied(Box::new(denied(observation, policies, replay))));
     }
@@ -139,11 +146,11 @@ mod tests {
         let observation = shop().build();
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("policies");
-        synthesise(&observation, &out, || ()).unwrap();
+        synthesise(&observation, &out, || Ok(())).unwrap();
         let before = fs::read(out.join("shop/api.yaml")).unwrap();
         let mut plan = infer(&observation);
         break_it(&mut plan);
-        let error = prove_and_publish(&observation, plan, &out, || ()).unwrap_err();
+        let error = prove_and_publish(&observation, plan, &out, || Ok(())).unwrap_err();
         assert_eq!(fs::read(out.join("shop/api.yaml")).unwrap(), before);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "the temporary folder is gone");
         error.to_string()
@@ -154,6 +161,18 @@ mod tests {
         let message = refused(|plan| plan.policies.iter_mut().for_each(|policy| policy.ingress.clear()));
         assert!(message.contains("shop/Deployment/api -> data/Deployment/db 5432/TCP"), "{message}");
         assert!(message.contains("ingress denied, isolated by data/db"), "{message}");
+    }
+
+    #[test]
+    fn what_is_interrupted_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("policies");
+        let stopped = synthesise(&shop().build(), &out, || {
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "the temporary folder is there");
+            Err(Interrupted)
+        });
+        assert!(matches!(stopped, Err(SynthesisError::Interrupted(_))));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]

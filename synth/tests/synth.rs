@@ -97,6 +97,41 @@ fn a_shop_becomes_proven_policies() {
     assert_eq!(entries, 2, "only the observation and the policies are left");
 }
 
+/// Many addresses make the proof long enough to interrupt.
+#[cfg(unix)]
+fn long_to_prove() -> Observation {
+    let mut world = World::new();
+    for number in 0..40 {
+        let client = Endpoint::Workload(world.running("shop", &format!("client{number}")));
+        let server = Endpoint::ExternalName { names: ["objects.example".to_owned()].into() };
+        world.edge(client, server, Protocol::Tcp, 443).server_addresses =
+            (0..400u16).map(|host| [198, 18, (host / 250) as u8, (host % 250) as u8].into()).collect();
+    }
+    world.build()
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_synthesis_leaves_nothing_behind() {
+    for signal in ["INT", "TERM"] {
+        let desk = Desk::with(&long_to_prove());
+        let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin!("netwright"))
+            .args(["synth", &desk.text("observation"), "--out", &desk.text("policies")])
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        while fs::read_dir(desk.folder.path()).unwrap().count() < 2 {
+            assert!(child.try_wait().unwrap().is_none(), "it ended before it could be interrupted");
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        let kill = std::process::Command::new("kill").args(["-s", signal, &child.id().to_string()]).status();
+        assert!(kill.unwrap().success());
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{signal}");
+        let left: Vec<String> = tree(desk.folder.path()).into_keys().collect();
+        assert_eq!(left, ["observation"], "{signal}");
+    }
+}
+
 #[test]
 fn the_manifests_of_a_shop() {
     let desk = Desk::with(&shop().build());

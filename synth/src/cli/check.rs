@@ -36,8 +36,12 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitStatus> {
     let observation = observation::read_with_edges(&args.observation)?;
     let policies = load(&args.policies)?;
     let bar = progress::bar(observation.edges.len(), "replaying");
-    let replay = replay(&observation, &policies, || bar.inc(1));
+    let replay = replay(&observation, &policies, || {
+        bar.inc(1);
+        Ok(())
+    });
     bar.finish_and_clear();
+    let replay = replay?;
     match args.output {
         Output::Table => table(out, &observation, &policies, &replay)?,
         Output::Json => json(out, &observation, &policies, &replay)?,

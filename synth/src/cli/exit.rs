@@ -1,5 +1,6 @@
 //! Exit codes. Scripts rely on them: a code never changes its meaning.
 
+use super::interrupt;
 use std::process::ExitCode;
 
 /// How a command ended.
@@ -13,6 +14,8 @@ pub enum ExitStatus {
     Usage,
     /// 3: done, and there are findings: connections that were seen would be denied.
     Findings,
+    /// 130: told to stop by Ctrl-C or SIGTERM, and nothing was left half done.
+    Interrupted,
 }
 
 impl From<ExitStatus> for ExitCode {
@@ -22,6 +25,7 @@ impl From<ExitStatus> for ExitCode {
             ExitStatus::Error => 1,
             ExitStatus::Usage => 2,
             ExitStatus::Findings => 3,
+            ExitStatus::Interrupted => interrupt::EXIT_CODE,
         })
     }
 }

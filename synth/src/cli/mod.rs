@@ -6,6 +6,7 @@ pub mod check;
 pub mod exit;
 pub mod graph;
 pub mod inspect;
+pub mod interrupt;
 pub mod observation;
 pub mod progress;
 pub mod summary;
@@ -38,7 +39,8 @@ struct Netwright {
 }
 
 const AFTER_HELP: &str = "\
-Exit codes: 0 done; 1 error; 2 wrong usage; 3 findings (connections that were seen would be denied).
+Exit codes: 0 done; 1 error; 2 wrong usage; 3 findings (connections that were seen would be denied);
+130 interrupted.
 Environment: RUST_LOG sets what is logged to stderr (default: warn); NO_COLOR turns colours off.";
 
 #[derive(Debug, Subcommand)]
@@ -78,7 +80,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, out: &mut dyn Write) -
         Err(error) if is_broken_pipe(&error) => ExitStatus::Success,
         Err(error) => {
             tell(&format!("error: {}", message(&error)));
-            ExitStatus::Error
+            if interrupt::is_cause(&error) { ExitStatus::Interrupted } else { ExitStatus::Error }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `netwright synth`: write the policies that admit what was seen, proven.
 
 use super::exit::ExitStatus;
-use super::{observation, progress, summary};
+use super::{interrupt, observation, progress, summary};
 use crate::synthesis::synthesise;
 use std::io::Write;
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ use std::path::PathBuf;
 /// them any more; a file without our marker in its first line is never touched.
 ///
 /// Attempts that never got through (a port scan, a dead destination) become no rules, nor does the cloud metadata
-/// service; both are listed. The same observation gives the same bytes.
+/// service; both are listed. Ctrl-C leaves nothing behind. The same observation gives the same bytes.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The observation file.
@@ -31,7 +31,11 @@ pub struct Args {
 pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitStatus> {
     let observation = observation::read_with_edges(&args.observation)?;
     let bar = progress::bar(observation.edges.len(), "proving");
-    let synthesis = synthesise(&observation, &args.out, || bar.inc(1));
+    interrupt::watch();
+    let synthesis = synthesise(&observation, &args.out, || {
+        bar.inc(1);
+        interrupt::asked()
+    });
     bar.finish_and_clear();
     summary::write(out, &observation, &synthesis?, &args.out)?;
     Ok(ExitStatus::Success)

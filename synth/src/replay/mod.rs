@@ -45,21 +45,30 @@ pub struct Denial {
     pub pairs: usize,
 }
 
-/// Replays every established edge. `progress` is called once an edge.
-pub fn replay(observation: &Observation, policies: &PolicySet, progress: impl Fn()) -> Replay {
+/// Someone asked to stop. What was done until then says nothing about the rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("interrupted")]
+pub struct Interrupted;
+
+/// Replays every established edge. `progress` is called before each edge, and may put an end to it.
+pub fn replay(
+    observation: &Observation,
+    policies: &PolicySet,
+    progress: impl Fn() -> Result<(), Interrupted>,
+) -> Result<Replay, Interrupted> {
     let index = Index::new(observation);
     let replaying =
         Replaying { policies, cluster: parties::cluster(observation), parties: Parties::new(&index, policies) };
     let mut replay = Replay::default();
     for (number, edge) in observation.edges.iter().enumerate() {
-        progress();
+        progress()?;
         if edge.activity.established() {
             replaying.edge(number, edge, &mut replay);
         } else {
             replay.never_established += 1;
         }
     }
-    replay
+    Ok(replay)
 }
 
 struct Replaying<'a> {
@@ -172,7 +181,7 @@ mod tests {
     }
 
     fn run(world: &World, rules: &str) -> Replay {
-        replay(&world.build(), &isolated(rules), || ())
+        replay(&world.build(), &isolated(rules), || Ok(())).unwrap()
     }
 
     #[test]
