@@ -243,7 +243,7 @@ fn pods_that_the_selector_misses_are_not_cut_off() {
     let output = desk.synth("policies");
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(stdout(&output).contains("no policy for n/Deployment/web: its pods have no stable labels in common"));
-    assert!(stdout(&output).contains("named by the present addresses of pods"), "{}", stdout(&output));
+    assert!(stdout(&output).contains("named by the addresses of pods"), "{}", stdout(&output));
 }
 
 #[test]

@@ -45,9 +45,10 @@ fn review(out: &mut dyn Write, observation: &Observation, findings: &Findings) -
     edges(
         out,
         observation,
-        "named by the present addresses of pods, since no label selects them",
-        &findings.by_address,
+        "more addresses were seen than were kept; the others are not allowed",
+        &findings.partly_known,
     )?;
+    edges(out, observation, "named by the addresses of pods, since no label selects them", &findings.by_address)?;
     for (workload, others) in &findings.widened {
         writeln!(out, "widened: the labels of {workload} also select {}", some_of(others, NAMED))?;
     }

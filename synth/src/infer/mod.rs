@@ -16,7 +16,7 @@ pub mod selectors;
 use crate::index::Index;
 use merge::{Allowance, merge};
 use netwright_record::inventory::WorkloadRef;
-use netwright_record::{Edge, Observation, Protocol};
+use netwright_record::{Edge, Endpoint, Observation, Protocol};
 use peers::{Naming, Selections};
 use rules::{Findings, Ground, LeftOut, Plan, Port, Selection, Unprotected, Why, WorkloadPolicy};
 use std::collections::BTreeMap;
@@ -53,6 +53,10 @@ impl Drafts {
             self.findings.never_established.push(number);
             return;
         }
+        // Clients outside are let in whatever their address.
+        if edge.addresses_dropped > 0 && edge.client != Endpoint::Internet {
+            self.findings.partly_known.push(number);
+        }
         if let Some(client) = edge.client.workload() {
             let naming = peers::server(index, selections, edge);
             self.note(number, &naming, client, &edge.server);
@@ -67,7 +71,7 @@ impl Drafts {
         }
     }
 
-    fn note(&mut self, edge: usize, naming: &Naming, of: &WorkloadRef, peer: &netwright_record::Endpoint) {
+    fn note(&mut self, edge: usize, naming: &Naming, of: &WorkloadRef, peer: &Endpoint) {
         let findings = &mut self.findings;
         findings.left_out.extend(naming.left_out.iter().map(|address| LeftOut { edge, address: *address }));
         if naming.exposed {
@@ -140,7 +144,6 @@ fn widened(selections: &Selections) -> BTreeMap<WorkloadRef, std::collections::B
 mod tests {
     use super::*;
     use crate::testing::World;
-    use netwright_record::Endpoint;
     use netwright_record::Protocol::{Tcp, Udp};
 
     #[test]
@@ -176,6 +179,20 @@ mod tests {
         let plan = infer(&world.build());
         assert_eq!(plan.policies[0].ingress, plan.policies[0].egress);
         assert_eq!(plan.policies[0].ingress.len(), 1);
+    }
+
+    #[test]
+    fn an_outside_end_of_which_not_all_addresses_were_kept_is_listed() {
+        let mut world = World::new();
+        let a = Endpoint::Workload(world.running("n", "a"));
+        let name = Endpoint::ExternalName { names: ["objects.example".into()].into() };
+        let edge = world.edge(a.clone(), name, Tcp, 443);
+        edge.server_addresses = [crate::testing::address("198.18.0.7")].into();
+        edge.addresses_dropped = 1;
+        world.edge(Endpoint::Internet, a, Tcp, 80).addresses_dropped = 1;
+        let (plan, observation) = (infer(&world.build()), world.build());
+        let [listed] = plan.findings.partly_known.as_slice() else { panic!("{:?}", plan.findings) };
+        assert_eq!(observation.edges[*listed].port, 443);
     }
 
     #[test]

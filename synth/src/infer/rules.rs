@@ -127,7 +127,9 @@ pub struct Findings {
     pub left_out: BTreeSet<LeftOut>,
     /// Edges that open a workload to every address outside the cluster.
     pub exposed: Vec<usize>,
-    /// Edges whose other end can be named by its pods' present addresses only, since no label selects it.
+    /// Edges of which the observation does not hold every address that was seen: the others are not allowed.
+    pub partly_known: Vec<usize>,
+    /// Edges whose other end can be named by its pods' addresses only, since no label selects it.
     pub by_address: Vec<usize>,
 }
 

@@ -130,6 +130,7 @@ struct Review<'a> {
     exposed: Vec<EdgeEvidence<'a>>,
     left_out: Vec<LeftOutEvidence<'a>>,
     never_established: Vec<EdgeEvidence<'a>>,
+    more_addresses_than_kept: Vec<EdgeEvidence<'a>>,
     named_by_pod_addresses: Vec<EdgeEvidence<'a>>,
     widened: Vec<Overlap<'a>>,
     unprotected: Vec<UnprotectedEvidence<'a>>,
@@ -273,6 +274,7 @@ fn review<'a>(observation: &'a Observation, plan: &'a Plan) -> Review<'a> {
         exposed: listed(&findings.exposed),
         left_out: left_out.collect(),
         never_established: listed(&findings.never_established),
+        more_addresses_than_kept: listed(&findings.partly_known),
         named_by_pod_addresses: listed(&findings.by_address),
         widened: findings.widened.iter().map(|(workload, also_selects)| Overlap { workload, also_selects }).collect(),
         unprotected: unprotected
