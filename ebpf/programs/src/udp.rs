@@ -51,7 +51,7 @@ struct Ends {
 #[cgroup_sock_addr(connect4)]
 fn connect4(ctx: SockAddrContext) -> i32 {
     if is_udp(&ctx) {
-        speaks(&ctx, peer4(&ctx), Tally::ATTEMPT);
+        connects(&ctx, peer4(&ctx));
     }
     1
 }
@@ -59,20 +59,20 @@ fn connect4(ctx: SockAddrContext) -> i32 {
 #[cgroup_sock_addr(connect6)]
 fn connect6(ctx: SockAddrContext) -> i32 {
     if is_udp(&ctx) {
-        speaks(&ctx, peer6(&ctx), Tally::ATTEMPT);
+        connects(&ctx, peer6(&ctx));
     }
     1
 }
 
 #[cgroup_sock_addr(sendmsg4)]
 fn sendmsg4(ctx: SockAddrContext) -> i32 {
-    speaks(&ctx, peer4(&ctx), Tally::BOTH);
+    sends(&ctx, peer4(&ctx));
     1
 }
 
 #[cgroup_sock_addr(sendmsg6)]
 fn sendmsg6(ctx: SockAddrContext) -> i32 {
-    speaks(&ctx, peer6(&ctx), Tally::BOTH);
+    sends(&ctx, peer6(&ctx));
     1
 }
 
@@ -108,10 +108,19 @@ fn udp_ingress(ctx: SkBuffContext) -> i32 {
     1
 }
 
+/// A new socket each time, so the cache of recent ends would not know it.
 #[inline(always)]
-fn speaks(ctx: &SockAddrContext, (remote, remote_port): (Address, u16), tally: Tally) {
+fn connects(ctx: &SockAddrContext, (remote, remote_port): (Address, u16)) {
     let ends = Ends { netns_cookie: own_namespace(ctx), remote, remote_port, local_port: local_port(ctx) };
-    datagram(&ends, Way::Out, tally, current_cgroup);
+    if ends.crosses() {
+        meet(&ends, Way::Out, Tally::ATTEMPT, now(), current_cgroup);
+    }
+}
+
+#[inline(always)]
+fn sends(ctx: &SockAddrContext, (remote, remote_port): (Address, u16)) {
+    let ends = Ends { netns_cookie: own_namespace(ctx), remote, remote_port, local_port: local_port(ctx) };
+    datagram(&ends, Way::Out, current_cgroup);
 }
 
 #[inline(always)]
@@ -127,7 +136,7 @@ fn receives(ctx: &SkBuffContext) -> Option<()> {
         local_port: packet.destination_port,
     };
     // SAFETY: the context of a program type that may ask for it.
-    datagram(&ends, Way::In, Tally::BOTH, || unsafe { bpf_skb_cgroup_id(ctx.skb.skb) });
+    datagram(&ends, Way::In, || unsafe { bpf_skb_cgroup_id(ctx.skb.skb) });
     Some(())
 }
 
@@ -174,8 +183,8 @@ fn closes(ctx: &SockContext) {
 }
 
 #[inline(always)]
-fn datagram(ends: &Ends, way: Way, tally: Tally, cgroup: impl FnOnce() -> u64) {
-    if is_loopback(&ends.remote) || ends.remote_port == 0 {
+fn datagram(ends: &Ends, way: Way, cgroup: impl FnOnce() -> u64) {
+    if !ends.crosses() {
         return;
     }
     let Some(recent) = RECENTLY.get_ptr_mut(ends.slot()) else { return };
@@ -183,8 +192,7 @@ fn datagram(ends: &Ends, way: Way, tally: Tally, cgroup: impl FnOnce() -> u64) {
     // datagram its look-up, and a second later the next one has it.
     let recent = unsafe { &mut *recent };
     let now = now();
-    // A connect is always counted: a new socket, whatever ports it shares with an old one.
-    if tally.established != 0 && ends.is(recent) {
+    if ends.is(recent) {
         if now.wrapping_sub(recent.counted) < REFRESH {
             return;
         }
@@ -193,7 +201,7 @@ fn datagram(ends: &Ends, way: Way, tally: Tally, cgroup: impl FnOnce() -> u64) {
             return;
         }
     }
-    let direction = meet(ends, way, tally, now, cgroup);
+    let direction = meet(ends, way, Tally::BOTH, now, cgroup);
     *recent = Recent {
         netns_cookie: ends.netns_cookie,
         remote: ends.remote,
@@ -210,7 +218,8 @@ fn meet(ends: &Ends, way: Way, tally: Tally, now: u64, cgroup: impl FnOnce() -> 
         Way::Out => (direction::EGRESS, direction::INGRESS),
         Way::In => (direction::INGRESS, direction::EGRESS),
     };
-    if ends.is_fresh(theirs, now) {
+    // Nobody can have spoken to a socket that has no port yet.
+    if ends.local_port != 0 && ends.is_fresh(theirs, now) {
         return theirs;
     }
     let direction = if now < old_until() { ends.direction_of_old(mine) } else { mine };
@@ -226,6 +235,12 @@ fn meet(ends: &Ends, way: Way, tally: Tally, now: u64, cgroup: impl FnOnce() -> 
 }
 
 impl Ends {
+    /// Whether the peer is somewhere else. Port 0 is no peer's: a connect to it only asks for a route.
+    #[inline(always)]
+    fn crosses(&self) -> bool {
+        !is_loopback(&self.remote) && self.remote_port != 0
+    }
+
     /// Whether the flow in `direction` was active within a conversation's time.
     #[inline(always)]
     fn is_fresh(&self, direction: u8, now: u64) -> bool {
