@@ -10,6 +10,8 @@ use std::path::Path;
 
 /// How many of a kind are named; evidence.json has all.
 const NAMED: usize = 8;
+/// How many workloads or namespaces of a kind have a line of their own; evidence.json has all.
+const LINES: usize = 40;
 
 /// Writes the summary.
 pub fn write(out: &mut dyn Write, observation: &Observation, synthesis: &Synthesis, folder: &Path) -> io::Result<()> {
@@ -49,23 +51,32 @@ fn review(out: &mut dyn Write, observation: &Observation, findings: &Findings) -
         &findings.partly_known,
     )?;
     edges(out, observation, "named by the addresses of pods, since no label selects them", &findings.by_address)?;
-    for (workload, others) in &findings.widened {
-        writeln!(out, "widened: the labels of {workload} also select {}", some_of(others, NAMED))?;
-    }
-    for (workload, why) in &findings.unprotected {
-        writeln!(out, "no policy for {workload}: {why}")?;
-    }
-    for (namespace, workloads) in &findings.open_namespaces {
+    workloads(out, findings)
+}
+
+fn workloads(out: &mut dyn Write, findings: &Findings) -> io::Result<()> {
+    let widened = findings.widened.iter();
+    lines(out, widened, |(workload, others)| {
+        format!("widened: the labels of {workload} also select {}", some_of(others, NAMED))
+    })?;
+    lines(out, findings.unprotected.iter(), |(workload, why)| format!("no policy for {workload}: {why}"))?;
+    lines(out, findings.open_namespaces.iter(), |(namespace, workloads)| {
         let silent = workloads.iter().filter(|workload| is_silent(findings, workload));
         let other = workloads.iter().filter(|workload| !is_silent(findings, workload));
-        writeln!(
-            out,
-            "no default-deny in {}, which would cut off {}",
-            plain(namespace),
-            some_of(silent.chain(other), NAMED)
-        )?;
+        let workloads = some_of(silent.chain(other), NAMED);
+        format!("no default-deny in {}, which would cut off {workloads}", plain(namespace))
+    })
+}
+
+/// A line for each item, as far as a person reads them.
+fn lines<I: ExactSizeIterator>(out: &mut dyn Write, mut items: I, line: impl Fn(I::Item) -> String) -> io::Result<()> {
+    for item in items.by_ref().take(LINES) {
+        writeln!(out, "{}", line(item))?;
     }
-    Ok(())
+    match items.len() {
+        0 => Ok(()),
+        more => writeln!(out, "and {more} more like it: see evidence.json"),
+    }
 }
 
 fn is_silent(findings: &Findings, workload: &netwright_record::inventory::WorkloadRef) -> bool {
@@ -98,5 +109,26 @@ fn unnamed(out: &mut dyn Write, observation: &Observation) -> io::Result<()> {
     match ambiguous(observation) {
         0 => Ok(()),
         count => writeln!(out, "  among them {count} of which either end may be the server"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::synthesis::synthesise;
+    use crate::testing::World;
+
+    #[test]
+    fn a_large_cluster_does_not_flood_the_terminal() {
+        let mut world = World::new();
+        for number in 0..1000 {
+            world.running("n", &format!("idle{number}"));
+        }
+        let (observation, folder) = (world.build(), tempfile::tempdir().unwrap());
+        let synthesis = synthesise(&observation, &folder.path().join("out"), || Ok(())).unwrap();
+        let mut out = Vec::new();
+        write(&mut out, &observation, &synthesis, folder.path()).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.lines().count() < 100 && text.contains("and 960 more like it"), "{text}");
     }
 }
