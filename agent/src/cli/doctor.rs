@@ -1,5 +1,6 @@
 //! `netwright-agent doctor`: what this host lacks, and what would be degraded.
 
+use super::capabilities::NEEDED;
 use crate::identity::cgroups;
 use crate::probe::{Config, Probe, btf, cookie_in_skb, has_sctp};
 use std::fs;
@@ -14,12 +15,6 @@ pub(super) struct Args {
     dry: bool,
 }
 
-/// The capabilities needed, with their bits (include/uapi/linux/capability.h) and what for.
-const CAPABILITIES: [(&str, u32, &str); 3] = [
-    ("CAP_BPF", 39, "load programs and make maps"),
-    ("CAP_PERFMON", 38, "read packets and kernel structures in them"),
-    ("CAP_NET_ADMIN", 12, "attach them to cgroups"),
-];
 const OLDEST_KERNEL: (u32, u32) = (5, 15);
 const MISSING: u8 = 3;
 
@@ -77,17 +72,11 @@ fn cgroup2() -> Finding {
 }
 
 fn capabilities() -> Vec<Finding> {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let effective =
-        status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("CapEff:")?.trim(), 16).ok()).unwrap_or(0);
-    CAPABILITIES
+    NEEDED
         .into_iter()
-        .map(|(name, bit, purpose)| {
-            if effective >> bit & 1 == 1 {
-                Finding::Good(name.to_owned())
-            } else {
-                Finding::Missing(format!("{name}: needed to {purpose}"))
-            }
+        .map(|capability| match capability.is_held() {
+            true => Finding::Good(capability.name.to_owned()),
+            false => Finding::Missing(format!("{}: needed to {}", capability.name, capability.purpose)),
         })
         .collect()
 }

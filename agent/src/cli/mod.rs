@@ -1,6 +1,7 @@
 //! The command line of `netwright-agent`: one file a verb, each with its `Args` and `run`.
 
 mod assemble;
+mod capabilities;
 mod doctor;
 mod duration;
 mod inventory;

@@ -1,6 +1,6 @@
 //! `netwright-agent observe`: record until told to stop, and write one observation file.
 
-use super::{duration, inventory};
+use super::{capabilities, duration, inventory};
 use crate::identity::cgroups;
 use crate::probe::{Config, UdpHooks};
 use crate::recorder::{Drained, Recorder};
@@ -108,7 +108,7 @@ impl Session {
         config.udp = args.udp;
         config.sctp = args.sctp.then_some(true);
         let watched = config.cgroup.clone();
-        let recorder = Recorder::start(config, node.clone(), &args.proc, &mount)?;
+        let recorder = Recorder::start(config, node.clone(), &args.proc, &mount).map_err(capabilities::explain)?;
         for note in recorder.notes() {
             tracing::warn!("degraded: {note}");
         }

@@ -10,6 +10,9 @@ use std::net::IpAddr;
 /// fill the node's memory; what comes after is counted, not kept.
 const LIMIT: usize = 100_000;
 
+/// The header of a message (RFC 1035, 4.1.1): the numbers of answers, of authorities and of additional records are its last three words.
+const HEADER: usize = 12;
+
 /// What was learned. Never forgotten while the agent runs: a client may keep an address for longer than its TTL.
 #[derive(Debug, Default)]
 pub struct Names {
@@ -24,7 +27,8 @@ pub struct Names {
 impl Names {
     /// Learns from one answer. Every address in it belongs to the name that was asked for, whatever CNAMEs stand between.
     pub fn learn(&mut self, message: &DnsMessage) {
-        match parse(&message.message) {
+        let answer = if message.is_clipped { parse_clipped(&message.message) } else { parse(&message.message) };
+        match answer {
             Some(Answer { asked: Some(asked), addresses }) => {
                 for address in addresses {
                     self.add(message.client, address, &asked);
@@ -88,6 +92,20 @@ fn parse(message: &[u8]) -> Option<Answer> {
     Some(Answer { asked, addresses })
 }
 
+/// Parses what there is of a message that was cut off: as many of its answers as are whole.
+fn parse_clipped(message: &[u8]) -> Option<Answer> {
+    let (head, rest) = message.split_at_checked(HEADER)?;
+    let [start @ .., high, low, _, _, _, _] = head else { return None };
+    let with_answers = |count: u16| [start, &count.to_be_bytes(), &[0; 4], rest].concat();
+    // The most that parse, by bisection: a message with more of them is longer.
+    let (mut whole, mut least_bad) = (0, u16::from_be_bytes([*high, *low]).saturating_add(1));
+    while whole + 1 < least_bad {
+        let count = whole + (least_bad - whole) / 2;
+        if parse(&with_answers(count)).is_some() { whole = count } else { least_bad = count }
+    }
+    parse(&with_answers(whole))
+}
+
 /// Names compare without regard to case (RFC 4343), and resolvers randomise it.
 fn normalise(name: &str) -> String {
     name.trim_end_matches('.').to_ascii_lowercase()
@@ -114,6 +132,7 @@ mod tests {
             server: "10.0.0.53".parse().unwrap(),
             time: 0,
             message: packet.build_bytes_vec().unwrap(),
+            is_clipped: false,
         }
     }
 
@@ -149,6 +168,18 @@ mod tests {
     }
 
     #[test]
+    fn a_clipped_answer_is_read_as_far_as_it_goes() {
+        let mut names = Names::default();
+        let other = record("a.example", RData::A(A { address: u32::from_be_bytes([198, 18, 0, 10]) }));
+        let mut message = answer("a.example", vec![address("a.example"), other]);
+        message.message.truncate(message.message.len() - 1);
+        message.is_clipped = true;
+        names.learn(&message);
+        let known = |ip: &str| !names.of([message.client], ip.parse().unwrap()).is_empty();
+        assert_eq!((known("198.18.0.9"), known("198.18.0.10"), names.malformed), (true, false, 0));
+    }
+
+    #[test]
     fn a_flood_of_names_is_bounded_and_counted() {
         let mut names = Names::default();
         for index in 0..LIMIT + 10 {
@@ -161,6 +192,7 @@ mod tests {
         #[test]
         fn no_message_panics(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
             let _ = parse(&bytes);
+            let _ = parse_clipped(&bytes);
         }
     }
 }

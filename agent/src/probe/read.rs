@@ -23,6 +23,8 @@ pub struct DnsMessage {
     pub time: u64,
     /// The message, at most as much of it as is copied; without the length that precedes it over TCP.
     pub message: Vec<u8>,
+    /// Whether the message was longer than that.
+    pub is_clipped: bool,
 }
 
 impl Probe {
@@ -106,5 +108,11 @@ fn dns_message(bytes: &[u8]) -> Option<DnsMessage> {
     let payload = payload.get(..head.length as usize)?;
     // Over TCP the length comes first (RFC 1035, 4.2.2).
     let message = if head.protocol == protocol::TCP { payload.get(2..)? } else { payload };
-    Some(DnsMessage { client: ip(&head.client), server: ip(&head.server), time: head.time, message: message.to_vec() })
+    Some(DnsMessage {
+        client: ip(&head.client),
+        server: ip(&head.server),
+        time: head.time,
+        message: message.to_vec(),
+        is_clipped: head.original_length > head.length,
+    })
 }

@@ -37,10 +37,10 @@ impl Recorder {
         }
     }
 
-    /// The names by which the local end knows `remote`. UDP sockets often have no address of their own, then all of the pod's are asked.
+    /// The names by which the local end knows `remote`. A pod asks from any of its addresses: over IPv4 for an IPv6 one too.
     pub(super) fn names_of(&mut self, local: &Local, remote: IpAddr) -> BTreeSet<String> {
         let mut clients: BTreeSet<IpAddr> = local.ip().into_iter().collect();
-        if let Local::Pod { uid, ip: None } = local {
+        if let Local::Pod { uid, .. } = local {
             clients.extend(self.pod_addresses(&uid.clone()));
         }
         self.names.of(clients, remote)

@@ -12,6 +12,7 @@ use netwright_abi::{Address, FlowKey, direction, protocol};
 
 /// As at the sockets: 120 s without a word end a conversation.
 const CONVERSATION: u64 = 120_000_000_000;
+const UDP_HEADER: usize = 8;
 
 #[cgroup_skb(egress)]
 fn packets_egress(ctx: SkBuffContext) -> i32 {
@@ -53,7 +54,8 @@ fn datagram(ctx: &SkBuffContext, out: bool) -> Option<()> {
         if out { (direction::EGRESS, direction::INGRESS) } else { (direction::INGRESS, direction::EGRESS) };
     let now = now();
     let fresh = |direction| last_counted(&key(direction)).is_some_and(|last| now.wrapping_sub(last) < CONVERSATION);
-    let tally = Tally { connections: 0, established: 0, bytes: u64::from(ctx.len()) };
+    let payload = u64::from(ctx.len()).saturating_sub((packet.transport + UDP_HEADER) as u64);
+    let tally = Tally { connections: 0, established: 0, bytes: payload };
     if fresh(theirs) {
         add(&key(theirs), tally, now);
     } else if fresh(mine) {

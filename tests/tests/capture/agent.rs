@@ -29,6 +29,11 @@ impl<'a> Agent<'a> {
     pub(crate) fn labelled(scene: &'a Scene, label: &'static str, options: &[&str]) -> Self {
         let mut command = observe(scene, &out(scene));
         command.extend(options.iter().map(|option| (*option).to_owned()));
+        Self::run(scene, label, command)
+    }
+
+    /// The same, with the whole command given.
+    pub(crate) fn run(scene: &'a Scene, label: &'static str, command: Vec<String>) -> Self {
         let pid = scene.start(label, &command);
         let agent = Self { scene, label, pid };
         agent.wait("it watches", || agent.output().contains("watching cgroup="));

@@ -21,7 +21,7 @@ fn cgroups_of_every_driver_name_their_pod_at_both_ends() {
         .pod_in("static", "d41d8cd98f00b204e9800998ecf8427e".into(), |uid| format!("kubepods/besteffort/pod{uid}/1f"));
     let pods = [&systemd, &guaranteed, &of_static];
     let mut watch = Watch::start(&scene);
-    let tcp = pods.map(|pod| pod.listen("0.0.0.0:8080"));
+    let _tcp = pods.map(|pod| pod.listen("0.0.0.0:8080"));
     let udp = pods.map(|pod| pod.udp_server(8125));
     watch.poll();
     for (from, to) in [(0, 1), (1, 2), (2, 0)] {
@@ -29,7 +29,6 @@ fn cgroups_of_every_driver_name_their_pod_at_both_ends() {
         pods[from].udp().send_to(pods[to].at(8125), b"x");
         udp[to].receive();
     }
-    drop(tcp);
     let mut expected = Vec::new();
     for (from, to) in [("systemd", "guaranteed"), ("guaranteed", "static"), ("static", "systemd")] {
         for protocol in ["TCP 8080", "UDP 8125"] {

@@ -3,10 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails panics")]
 
 mod agent;
+mod dns;
 mod identity;
 mod loss;
 mod old;
+mod others;
 mod pod;
+mod rights;
 mod scene;
 mod tcp;
 mod told;
