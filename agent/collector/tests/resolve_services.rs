@@ -31,9 +31,20 @@ fn the_external_address_of_a_service_leads_there_too() {
 
 #[test]
 fn a_node_port_leads_there_too_from_pods_and_from_the_node_itself() {
-    assert_is_cart(&edge(&[egress("n1", pod("front-1"), "192.0.2.12", 30080)]));
+    assert_is_cart(&edge(&[egress("n1", pod("front-1"), "192.0.2.11", 30080)]));
     let edge = edge(&[egress("n1", host(), "192.0.2.11", 30080)]);
     assert_eq!((edge.client, edge.server, edge.port), (node("n1", None), workload("cart"), 8080));
+}
+
+/// The address is translated on the node that was hit, after the client's egress policy has seen it.
+#[test]
+fn a_node_port_of_another_node_is_reached_at_that_node_as_well() {
+    let edges = resolve(&[egress("n1", pod("front-1"), "192.0.2.12", 30080)], &world()).edges;
+    let [at_pods, at_node] = edges.as_slice() else { panic!("{edges:?}") };
+    assert_is_cart(at_pods);
+    assert_eq!((&at_node.client, &at_node.server), (&workload("front"), &node("n2", None)));
+    assert_eq!((at_node.port, &at_node.services), (30080, &at_pods.services));
+    assert_eq!(at_node.server_addresses, ["192.0.2.12".parse().unwrap()].into());
 }
 
 #[test]

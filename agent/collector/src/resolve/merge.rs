@@ -104,7 +104,11 @@ impl Merge {
 
     /// Adds a flow to a Service.
     pub(super) fn through(&mut self, flow: &Flow, through: Through) {
-        let Through { client, client_address, service, protocol, targets } = through;
+        let Through { client, client_address, service, protocol, targets, at_node } = through;
+        if let Some(direct) = at_node {
+            self.edges.entry(direct.key.clone()).or_default().services.insert(service.clone());
+            self.direct(flow, direct);
+        }
         let key = ThroughKey { client, service, protocol, targets };
         let entry = self.through.entry(key).and_modify(|known| known.activity.merge(&flow.activity));
         let known = entry.or_insert_with(|| ThroughService {

@@ -73,6 +73,8 @@ pub(super) struct Through {
     pub(super) service: ServiceRef,
     pub(super) protocol: Protocol,
     pub(super) targets: Arc<Targets>,
+    /// The edge to the node, where the client used a port of another node than its own.
+    pub(super) at_node: Option<Direct>,
 }
 
 /// A flow whose direction is not known: the edges it may be part of.
@@ -150,21 +152,29 @@ impl<'i> View<'i, '_> {
         let protocol = self.flow.protocol;
         let client_address = local.ip.filter(|_| known_by_address(&local.endpoint));
         let server = self.index.server(self.remote, protocol, port, self.span)?;
-        if let Server::Service(port) = server {
-            let targets = self.index.targets(port, self.span)?;
-            let service = port.reference();
-            return Ok(Sighting::Through(Through {
-                client: local.endpoint,
-                client_address,
-                service,
-                protocol,
-                targets,
-            }));
+        if let Server::Service(service) = server {
+            let targets = self.index.targets(service, self.span)?;
+            let (at_node, service) = (self.at_node(&local.endpoint, port), service.reference());
+            let client = local.endpoint;
+            return Ok(Sighting::Through(Through { client, client_address, service, protocol, targets, at_node }));
         }
         let server = self.server_endpoint(server, port);
         let server_address = known_by_address(&server).then_some(self.remote);
         let key = Key { client: local.endpoint, server, protocol, port };
         Ok(Sighting::Direct(Direct { key, side: Side::Client, client_address, server_address }))
+    }
+
+    /// The edge to another node, whose port leads to a Service. That node translates the address, so what the client's
+    /// own node lets out is a connection to the node; the client's own node translates before it looks.
+    fn at_node(&self, client: &Endpoint, port: u16) -> Option<Direct> {
+        let protocol = self.flow.protocol;
+        let node = self.index.nodes().at(self.remote).filter(|node| *node != self.flow.node)?;
+        if client.workload().is_none() || self.index.services().at(self.remote, protocol, port).is_some() {
+            return None;
+        }
+        let server = Endpoint::Node { name: node.to_owned(), workload: None };
+        let key = Key { client: client.clone(), server, protocol, port };
+        Some(Direct { key, side: Side::Client, client_address: None, server_address: Some(self.remote) })
     }
 
     fn ingress(&self, local: LocalEnd<'_>) -> Result<Sighting, Reason> {
