@@ -268,3 +268,11 @@ fn the_inner_legs_of_a_sidecar_are_dropped_and_the_port_on_the_wire_is_kept() {
     );
     assert_eq!(resolution.dropped, DroppedCounts { sidecar: 3, ..DroppedCounts::default() });
 }
+
+#[test]
+fn the_ports_of_a_sidecar_anywhere_else_are_ports_like_any_other() {
+    for (remote, port) in [("198.18.0.99", 15001), ("10.244.2.30", 15006)] {
+        let edge = edge(&[egress("n1", pod("front-1"), remote, port)]);
+        assert_eq!((edge.client, edge.port), (workload("front"), port));
+    }
+}

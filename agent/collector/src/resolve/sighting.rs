@@ -243,7 +243,10 @@ impl<'i> View<'i, '_> {
     fn is_sidecar(&self) -> bool {
         let local = self.flow.local.ip().map(|ip| ip.to_canonical());
         let inner = self.remote == SIDECAR_INNER || local == Some(SIDECAR_INNER);
-        self.flow.protocol == Protocol::Tcp && (inner || matches!(self.flow.port, SIDECAR_OUTBOUND | SIDECAR_INBOUND))
+        // Nobody connects to these two ports: the kernel redirects to them. Who does, means another server's port.
+        let redirected =
+            self.flow.direction == Direction::Ingress && matches!(self.flow.port, SIDECAR_OUTBOUND | SIDECAR_INBOUND);
+        self.flow.protocol == Protocol::Tcp && (inner || redirected)
     }
 
     /// Client and server of a connection that a sidecar took: they did talk, on a port that only the client saw.
