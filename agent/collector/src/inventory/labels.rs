@@ -8,6 +8,7 @@ const UNSTABLE: &[&str] = &[
     "apps.kubernetes.io/pod-index",
     "batch.kubernetes.io/controller-uid",
     "batch.kubernetes.io/job-completion-index",
+    "chart",
     "controller-revision-hash",
     "controller-uid",
     "helm.sh/chart",
@@ -19,6 +20,7 @@ const UNSTABLE: &[&str] = &[
     "statefulset.kubernetes.io/pod-name",
     "topology.kubernetes.io/region",
     "topology.kubernetes.io/zone",
+    "version",
 ];
 
 /// The name of the Job a pod belongs to. Stable only for a Job whose name nobody generated.
@@ -57,6 +59,8 @@ mod tests {
             ("batch.kubernetes.io/job-name", "report-123"),
             ("helm.sh/chart", "cart-1.2.3"),
             ("app.kubernetes.io/version", "1.2.3"),
+            ("version", "1.2.3"),
+            ("chart", "cart-1.2.3"),
         ]);
         keep_stable(&mut found, false);
         assert_eq!(found, labels(&[("app", "cart")]));
