@@ -4,7 +4,7 @@
 
 use ipnet::IpNet;
 use netwright_record::inventory::{Node, Pod, Workload, WorkloadRef};
-use netwright_record::{Edge, Endpoint, Observation};
+use netwright_record::{Coverage, Edge, Endpoint, Observation};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -35,7 +35,7 @@ impl Facts<'_> {
 pub struct Index<'a> {
     workloads: BTreeMap<&'a WorkloadRef, Facts<'a>>,
     nodes: BTreeMap<&'a str, &'a Node>,
-    covered: BTreeSet<&'a str>,
+    coverage: BTreeMap<&'a str, Vec<&'a Coverage>>,
     pod_ranges: BTreeSet<IpNet>,
     api_server: BTreeSet<IpAddr>,
 }
@@ -47,7 +47,7 @@ impl<'a> Index<'a> {
         let mut index = Self {
             workloads: workloads(observation),
             nodes: inventory.nodes.iter().map(|node| (node.name.as_str(), node)).collect(),
-            covered: observation.coverage.iter().map(|coverage| coverage.node.as_str()).collect(),
+            coverage: coverage(observation),
             pod_ranges: inventory
                 .nodes
                 .iter()
@@ -105,16 +105,23 @@ impl<'a> Index<'a> {
     /// workload on that same node.
     ///
     /// The agent of the node on which the server pod runs reports the edge too. So it stayed on the node if a pod of
-    /// the server ran there, and every other node that ran one was watched and did not report it.
+    /// the server ran there, and every other node that ran one was watched meanwhile and did not report it.
     pub fn own_node<'e>(&self, edge: &'e Edge) -> Option<(&'e str, &'e WorkloadRef)> {
         let (Endpoint::Node { name, .. }, Endpoint::Workload(server)) = (&edge.client, &edge.server) else {
             return None;
         };
         let hosts = self.hosts(server);
         let elsewhere: Vec<&str> = hosts.iter().copied().filter(|host| host != name).collect();
-        let silent = |host: &&str| self.covered.contains(host) && !edge.nodes.contains(*host);
+        let silent = |host: &&str| self.was_watched(host, edge) && !edge.nodes.contains(*host);
         let stays = elsewhere.is_empty() || (!edge.nodes.is_empty() && elsewhere.iter().all(silent));
         (hosts.contains(name.as_str()) && stays).then_some((name, server))
+    }
+
+    /// Whether `node` was watched at some time while `edge` was active.
+    fn was_watched(&self, node: &str, edge: &Edge) -> bool {
+        let active = &edge.activity;
+        let mut stretches = self.coverage.get(node).into_iter().flatten();
+        stretches.any(|stretch| stretch.from <= active.last && active.first <= stretch.to)
     }
 
     /// The nodes on which pods of `workload` ran that have addresses of their own.
@@ -138,6 +145,13 @@ impl<'a> Index<'a> {
             }
         }
     }
+}
+
+fn coverage(observation: &Observation) -> BTreeMap<&str, Vec<&Coverage>> {
+    observation.coverage.iter().fold(BTreeMap::new(), |mut nodes, stretch| {
+        nodes.entry(stretch.node.as_str()).or_insert_with(Vec::new).push(stretch);
+        nodes
+    })
 }
 
 fn workloads(observation: &Observation) -> BTreeMap<&WorkloadRef, Facts<'_>> {

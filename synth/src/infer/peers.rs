@@ -199,6 +199,20 @@ mod tests {
     }
 
     #[test]
+    fn a_replica_on_a_node_that_was_watched_at_another_time_makes_a_rule_necessary() {
+        let mut world = World::new();
+        world.node("n1", &["198.18.1.1"]).node("n2", &["198.18.1.2"]).covered("n1").covered("n2");
+        let web = world.running("shop", "web");
+        world.pod(&web, "n2", &[("app", "web")]);
+        let edge = world.edge(node_endpoint("n1"), Endpoint::Workload(web), Tcp, 8080);
+        let seen = edge.activity.first;
+        edge.nodes = ["n1".into()].into();
+        let before = seen - std::time::Duration::from_secs(60);
+        world.observation.coverage.iter_mut().filter(|c| c.node == "n2").for_each(|c| c.to = before);
+        assert_eq!(cidrs(&client_of(&world)), ["198.18.1.1/32"]);
+    }
+
+    #[test]
     fn a_name_that_leads_to_the_metadata_service_opens_only_its_other_addresses() {
         let mut world = World::new();
         let web = world.running("shop", "web");
