@@ -97,6 +97,16 @@ pub(crate) fn last_counted(key: &FlowKey) -> Option<u64> {
     FLOWS.get_ptr(key).map(|value| unsafe { (&raw const (*value).last).read_volatile() })
 }
 
+/// The same for a flow that is known to have carried something: one that was only attempted still has to be counted.
+#[inline(always)]
+pub(crate) fn last_carried(key: &FlowKey) -> Option<u64> {
+    // SAFETY: as in `add`.
+    FLOWS.get_ptr(key).and_then(|value| unsafe {
+        let has_carried = (&raw const (*value).established).read_volatile() != 0;
+        has_carried.then(|| (&raw const (*value).last).read_volatile())
+    })
+}
+
 /// Announces something without waking anyone: the agent looks on its own time.
 #[inline(always)]
 pub(crate) fn announce(kind: u32, key: &FlowKey, time: u64, cgroup: u64, counters: &mut Counters) {

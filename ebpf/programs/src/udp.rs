@@ -10,7 +10,7 @@
 
 use crate::address::is_loopback;
 use crate::context::{address, pointer, word};
-use crate::count::{Tally, add, announce, count, counters, last_counted, now, touch};
+use crate::count::{Tally, add, announce, count, counters, last_carried, last_counted, now, touch};
 use crate::kernel::has_received;
 use crate::maps::{BOUND, OLD_PORTS, RECENTLY, netns_cookie_in_skb, old_until};
 use crate::packet;
@@ -219,15 +219,20 @@ fn meet(ends: &Ends, way: Way, tally: Tally, now: u64, cgroup: impl FnOnce() -> 
         Way::In => (direction::INGRESS, direction::EGRESS),
     };
     // Nobody can have spoken to a socket that has no port yet.
-    if ends.local_port != 0 && ends.is_fresh(theirs, now) {
-        return theirs;
+    if ends.local_port != 0 {
+        for known in [theirs, direction::AMBIGUOUS] {
+            if ends.is_fresh(known, now) {
+                return known;
+            }
+        }
     }
     let direction = if now < old_until() { ends.direction_of_old(mine) } else { mine };
     let direction = if direction == direction::EGRESS && ends.is_deaf() { direction::AMBIGUOUS } else { direction };
     let key = ends.key(direction);
-    // A server's many clients at one address share a key: one conversation a second is counted for them.
-    let counted_already =
-        direction == direction::INGRESS && last_counted(&key).is_some_and(|last| now.wrapping_sub(last) < REFRESH);
+    // Conversations share a key, and one of them may come here again when it lost its place in the cache: one a second is
+    // counted. Each connect is one of its own.
+    let is_connect = tally.established == 0;
+    let counted_already = !is_connect && last_carried(&key).is_some_and(|last| now.wrapping_sub(last) < REFRESH);
     if !counted_already {
         count(&key, tally, now, cgroup);
     }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails panics")]
 
 mod agent;
+mod crowd;
 mod dns;
 mod identity;
 mod loss;
