@@ -122,7 +122,12 @@ impl Staged {
         let (from, to) = (below(self.path(), file), below(&self.out, file));
         let parent = to.parent().unwrap_or(&self.out);
         fs::create_dir_all(parent).map_err(failed("create the folder", parent))?;
-        fs::rename(&from, &to).map_err(failed("write", &to))
+        let moved = match fs::rename(&from, &to) {
+            // The output folder is a mount point.
+            Err(error) if error.kind() == io::ErrorKind::CrossesDevices => fs::copy(&from, &to).map(drop),
+            moved => moved,
+        };
+        moved.map_err(failed("write", &to))
     }
 }
 
@@ -275,6 +280,23 @@ mod tests {
         assert!(staged.path().starts_with(folder.path()));
         drop(staged);
         assert!(names_in(folder.path()).is_empty());
+    }
+
+    /// The output is a volume mounted into a container: the folder beside it is on another file system.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn an_output_on_another_file_system_is_written_too() {
+        let (beside, Ok(out)) = (tempfile::tempdir().unwrap(), tempfile::tempdir_in("/dev/shm")) else {
+            eprintln!("skipped: there is no /dev/shm to stand for another file system");
+            return;
+        };
+        let staged = Staged::write(&beside.path().join("out"), &files(&["a/x.yaml", "kustomization.yaml"])).unwrap();
+        let staged = Staged { out: out.path().to_owned(), ..staged };
+        let renamed = fs::rename(below(staged.path(), "a"), out.path().join("a"));
+        assert_eq!(renamed.unwrap_err().kind(), io::ErrorKind::CrossesDevices, "this needs two file systems");
+        assert!(staged.publish().unwrap().is_empty());
+        assert_eq!(names_in(out.path()), ["a", "kustomization.yaml"]);
+        assert_eq!(names_in(&out.path().join("a")), ["x.yaml"]);
     }
 
     #[test]
