@@ -2,6 +2,8 @@
 //!
 //! Formats with a grammar of their own (DOT, XML, Mermaid) build on [`plain`] and escape their own marks after it.
 
+use serde::Serialize;
+
 /// The text with everything invisible or active in a terminal (controls, bidirectional marks, line separators) written
 /// as `\u{…}` or `\n`. Quotes stay as they are; a backslash is doubled, so that the result is unambiguous.
 pub fn plain(text: &str) -> String {
@@ -42,6 +44,19 @@ pub fn comment(text: &str) -> String {
         }
     }
     safe
+}
+
+/// The value as JSON in which everything beyond printable ASCII is written as `\u…`, which means the same inside the
+/// strings where alone it occurs.
+pub fn json(value: &impl Serialize) -> serde_json::Result<String> {
+    let text = serde_json::to_string_pretty(value)?;
+    Ok(text.chars().fold(String::with_capacity(text.len() + 1), |mut safe, char| {
+        match char {
+            '\n' | ' '..='~' => safe.push(char),
+            _ => char.encode_utf16(&mut [0; 2]).iter().for_each(|unit| safe.push_str(&format!("\\u{unit:04x}"))),
+        }
+        safe
+    }) + "\n")
 }
 
 /// `items` joined by commas, at most `shown` of them, and how many more there are.

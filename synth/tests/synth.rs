@@ -133,6 +133,24 @@ fn an_interrupted_synthesis_leaves_nothing_behind() {
 }
 
 #[test]
+fn what_is_printed_or_written_as_json_cannot_act_on_a_terminal() {
+    let mut world = World::new();
+    let web = Endpoint::Workload(world.running("n", "web"));
+    let names = ["\u{9b}31m\u{202e}\u{7f}.example".to_owned()].into();
+    world.edge(web, Endpoint::ExternalName { names }, Protocol::Tcp, 443).server_addresses =
+        [address("198.18.0.7")].into();
+    world.observation.header.cluster = Some("\u{9b}31m\u{202e}\u{7f}".to_owned());
+    let desk = Desk::with(&world.build());
+    assert!(desk.synth("policies").status.success());
+    let evidence = fs::read_to_string(desk.path("policies/evidence.json")).unwrap();
+    let inspected = stdout(&netwright(&["inspect", &desk.text("observation"), "--output", "json"]));
+    for text in [&evidence, &inspected] {
+        assert!(text.contains("\\u202e"), "{text}");
+        assert!(text.bytes().all(|byte| byte == b'\n' || (0x20..0x7f).contains(&byte)), "{text:?}");
+    }
+}
+
+#[test]
 fn the_manifests_of_a_shop() {
     let desk = Desk::with(&shop().build());
     assert!(desk.synth("policies").status.success());

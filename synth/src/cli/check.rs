@@ -5,6 +5,7 @@ use super::summary::describe;
 use super::table::{self, Output};
 use super::{observation, progress, tell};
 use crate::replay::{Denial, Replay, replay};
+use crate::text;
 use anyhow::{Context, bail};
 use netwright_policy::{Direction, NetworkPolicy, Parsed, PolicySet, Source};
 use netwright_record::Observation;
@@ -184,6 +185,5 @@ fn json(out: &mut dyn Write, observation: &Observation, policies: &PolicySet, re
         denied: denied.collect(),
         left_out: left_out.map(|(number, address)| LeftOutReport { edge: edge(*number), address: *address }).collect(),
     };
-    serde_json::to_writer_pretty(&mut *out, &report)?;
-    Ok(writeln!(out)?)
+    Ok(out.write_all(text::json(&report)?.as_bytes())?)
 }

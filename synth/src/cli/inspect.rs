@@ -5,7 +5,7 @@ use super::observation;
 use super::summary::describe;
 use super::table::{self, Output};
 use crate::inspection::{Inspection, Talker};
-use crate::text::plain;
+use crate::text::{self, plain};
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -31,10 +31,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitStatus> {
     let inspection = Inspection::of(&observation, args.top);
     match args.output {
         Output::Table => report(out, &inspection)?,
-        Output::Json => {
-            serde_json::to_writer_pretty(&mut *out, &inspection)?;
-            writeln!(out)?;
-        }
+        Output::Json => out.write_all(text::json(&inspection)?.as_bytes())?,
     }
     Ok(ExitStatus::Success)
 }

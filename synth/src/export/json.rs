@@ -2,6 +2,7 @@
 
 use super::drawing::{lines, title};
 use crate::graph::{DependencyGraph, group};
+use crate::text;
 use netwright_record::{Endpoint, Protocol, ServiceRef, Time};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -36,8 +37,8 @@ struct Link<'a> {
     days_active: usize,
 }
 
-/// The graph in JSON. `<` and the line separators of JavaScript are written as `\u…`, so that the text can stand in
-/// a page.
+/// The graph in JSON. What means something to HTML is written as `\u…` too, so that the text can stand in a page: these
+/// characters occur inside strings only.
 pub fn write(graph: &DependencyGraph) -> Result<String, serde_json::Error> {
     let nodes = graph.endpoints().map(|(id, endpoint)| Node {
         id,
@@ -58,23 +59,6 @@ pub fn write(graph: &DependencyGraph) -> Result<String, serde_json::Error> {
         last: link.activity.last,
         days_active: link.activity.hours.days(),
     });
-    let text = serde_json::to_string_pretty(&Graph { nodes: nodes.collect(), links: links.collect() })?;
-    Ok(escaped(&text) + "\n")
-}
-
-/// These characters occur inside strings only, where `\u…` means the same.
-fn escaped(text: &str) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut safe, char| {
-        match char {
-            '\n' => safe.push('\n'),
-            '<' | '>' | '&' | '\u{80}'.. => {
-                let mut units = [0; 2];
-                for unit in char.encode_utf16(&mut units) {
-                    safe.push_str(&format!("\\u{unit:04x}"));
-                }
-            }
-            _ => safe.push(char),
-        }
-        safe
-    })
+    let text = text::json(&Graph { nodes: nodes.collect(), links: links.collect() })?;
+    Ok(text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026"))
 }

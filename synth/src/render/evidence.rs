@@ -5,6 +5,7 @@
 
 use super::{Provenance, RenderError, policy_file};
 use crate::infer::rules::{Ground, Peer, Plan, Rule, Selection, Target, Why, WorkloadPolicy};
+use crate::text;
 use netwright_record::inventory::{Labels, WorkloadRef};
 use netwright_record::{Activity, Direction, Edge, Endpoint, Observation, ServiceRef, Time};
 use serde::Serialize;
@@ -18,9 +19,7 @@ pub const API_VERSION: &str = "netwright.io/v1";
 
 /// Writes the evidence. The same observation and plan give the same bytes.
 pub fn write(observation: &Observation, plan: &Plan, provenance: &Provenance) -> Result<Vec<u8>, RenderError> {
-    let mut bytes = serde_json::to_vec_pretty(&evidence(observation, plan, provenance))?;
-    bytes.push(b'\n');
-    Ok(bytes)
+    Ok(text::json(&evidence(observation, plan, provenance))?.into_bytes())
 }
 
 #[derive(Serialize)]
