@@ -27,6 +27,8 @@ use worker::{Remote, Workload};
 /// The core that both ends are pinned to; the bench itself runs on the others.
 const CORE: &str = "1";
 const SERVER: &str = "10.244.0.2";
+/// The UDP server has a pod of its own: its packets are watched, and those of a pod without one are not.
+const UDP_SERVER: &str = "10.244.0.4";
 
 /// What is attached during a slice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,9 +41,11 @@ enum Arm {
     Sockets,
     /// The other way to see UDP: every packet.
     Packets,
+    /// TCP alone.
+    Tcp,
 }
 
-const ARMS: [Arm; 4] = [Arm::Without, Arm::Sockets, Arm::Packets, Arm::Again];
+const ARMS: [Arm; 5] = [Arm::Without, Arm::Sockets, Arm::Packets, Arm::Tcp, Arm::Again];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -96,6 +100,7 @@ struct Stage {
     world: World,
     client: Remote,
     server: Remote,
+    udp_server: Remote,
 }
 
 impl Stage {
@@ -103,9 +108,11 @@ impl Stage {
         let mut world = World::new(addresses(1)?, &[])?;
         let server = world.add_pod("server", addresses(2)?, &pod_cgroup('a'))?;
         let client = world.add_pod("client", addresses(3)?, &pod_cgroup('b'))?;
+        let udp_server = world.add_pod("udp", addresses(4)?, &pod_cgroup('c'))?;
         let server = start(&mut world, &server, "server")?;
+        let udp_server = start(&mut world, &udp_server, "udp-server")?;
         let client = start(&mut world, &client, "client")?;
-        Ok(Self { world, client, server })
+        Ok(Self { world, client, server, udp_server })
     }
 
     fn attach(&self, arm: Arm) -> Result<Option<Recorder>> {
@@ -113,6 +120,7 @@ impl Stage {
             Arm::Without | Arm::Again => return Ok(None),
             Arm::Sockets => UdpHooks::Sockets,
             Arm::Packets => UdpHooks::Packets,
+            Arm::Tcp => UdpHooks::Off,
         };
         let mut config = Config::new(self.world.cgroup().into());
         config.udp = Some(udp);
@@ -125,17 +133,21 @@ impl Stage {
     fn slice(&mut self, workload: Workload) -> Result<f64> {
         let operations = workload.operations();
         self.client.work(workload, operations / 10)?;
-        let before = self.client.cpu()? + self.server.cpu()?;
+        let before = self.cpu()?;
         self.client.work(workload, operations)?;
-        let after = self.client.cpu()? + self.server.cpu()?;
-        Ok((after - before) as f64 / operations as f64)
+        Ok((self.cpu()? - before) as f64 / operations as f64)
+    }
+
+    fn cpu(&mut self) -> Result<u64> {
+        Ok(self.client.cpu()? + self.server.cpu()? + self.udp_server.cpu()?)
     }
 }
 
 fn start(world: &mut World, place: &Place, role: &str) -> Result<Remote> {
     let socket = world.directory().join(format!("{role}.sock"));
     let own = std::env::current_exe()?;
-    let command = ["taskset", "-c", CORE, &own.to_string_lossy(), "worker", role, &socket.to_string_lossy(), SERVER];
+    let command =
+        ["taskset", "-c", CORE, &own.to_string_lossy(), "worker", role, &socket.to_string_lossy(), SERVER, UDP_SERVER];
     world.spawn(place, role, &command.map(str::to_owned))?;
     Remote::connect(&socket, Duration::from_secs(10)).with_context(|| world.log(role).display().to_string())
 }
@@ -154,27 +166,29 @@ fn report(workloads: &[Workload], costs: &[Vec<Vec<f64>>], rounds: usize) -> Res
     println!(
         "median of {rounds} interleaved rounds [95 % interval of the median]; `again` is no program, a second time"
     );
-    println!("{:<22} {:>12} {:>24} {:>24} {:>24}", "workload", "without", "sockets (the choice)", "packets", "again");
+    println!(
+        "{:<17} {:>12} {:>22} {:>22} {:>22} {:>22}",
+        "workload", "without", "sockets (the choice)", "packets", "TCP alone", "again"
+    );
     let mut rows = Vec::new();
     for (workload, costs) in workloads.iter().zip(costs) {
-        let ratio = |arm: usize| {
-            let ratios = costs[arm].iter().zip(&costs[0]).map(|(with, without)| with / without).collect();
-            Interval::of_median(ratios)
-        };
+        let ratios: Vec<Interval> = costs.iter().map(|arm| ratio(arm, &costs[0])).collect();
         let without = Interval::of_median(costs[0].clone());
-        println!(
-            "{:<22} {:>9.0} ns {:>24} {:>24} {:>24}",
-            workload.name(),
-            without.median,
-            ratio(1),
-            ratio(2),
-            ratio(3)
-        );
-        rows.push(Row::new(format!("capture/{}", workload.name()), ratio(1), rounds));
-        rows.push(Row::new(format!("capture-packets/{}", workload.name()), ratio(2), rounds));
-        rows.push(Row::new(format!("capture-again/{}", workload.name()), ratio(3), rounds));
+        print!("{:<17} {:>9.0} ns", workload.name(), without.median);
+        for (name, ratio) in
+            ["capture", "capture-packets", "capture-tcp-alone", "capture-again"].iter().zip(&ratios[1..])
+        {
+            print!(" {ratio:>22}");
+            rows.push(Row::new(format!("{name}/{}", workload.name()), *ratio, rounds));
+        }
+        println!();
     }
     let path = results::write(&rows)?;
     println!("written to {}", path.display());
     Ok(())
+}
+
+/// Round by round, so that what changes from round to round falls out.
+fn ratio(with: &[f64], without: &[f64]) -> Interval {
+    Interval::of_median(with.iter().zip(without).map(|(with, without)| with / without).collect())
 }

@@ -99,16 +99,19 @@ impl Remote {
     }
 }
 
-/// The worker itself: `worker ROLE SOCKET SERVER`.
+/// The worker itself: `worker ROLE SOCKET SERVER UDP_SERVER`.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
-    let [_, role, socket, server, ..] = arguments else { bail!("worker ROLE SOCKET SERVER") };
-    let server: Ipv4Addr = server.parse()?;
+    let [_, role, socket, tcp_server, udp_server, ..] = arguments else {
+        bail!("worker ROLE SOCKET SERVER UDP_SERVER")
+    };
+    let server = |address: &str| Ok::<_, anyhow::Error>(SocketAddrV4::new(address.parse()?, PORT));
+    let (server, udp_server) = (server(tcp_server)?, server(udp_server)?);
     let control = UnixListener::bind(socket)?;
-    if role == "server" {
-        return serve(control);
+    if role != "client" {
+        return serve(control, role == "udp-server");
     }
     let (stream, _) = control.accept()?;
-    let mut client = Client::new(SocketAddrV4::new(server, PORT))?;
+    let mut client = Client::new(server, udp_server)?;
     for line in BufReader::new(stream.try_clone()?).lines() {
         let line = line?;
         let words: Vec<&str> = line.split(' ').collect();
@@ -134,12 +137,15 @@ fn cpu_of(schedstat: &str) -> Result<u64> {
     Ok(schedstat.split_whitespace().next().context("no schedstat")?.parse()?)
 }
 
-/// Three servers and the control socket, each a thread; their CPU times are summed.
-fn serve(control: UnixListener) -> Result<()> {
-    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT))?;
-    let udp = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, PORT))?;
-    std::thread::spawn(move || serve_tcp(&listener));
-    std::thread::spawn(move || serve_udp(&udp));
+/// A server and the control socket, each a thread; their CPU times are summed.
+fn serve(control: UnixListener, udp: bool) -> Result<()> {
+    if udp {
+        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, PORT))?;
+        std::thread::spawn(move || serve_udp(&socket));
+    } else {
+        let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT))?;
+        std::thread::spawn(move || serve_tcp(&listener));
+    }
     let (stream, _) = control.accept()?;
     for line in BufReader::new(stream.try_clone()?).lines() {
         line?;
@@ -201,13 +207,14 @@ fn serve_udp(socket: &UdpSocket) -> Option<()> {
 /// The client's open sockets.
 struct Client {
     server: SocketAddrV4,
+    udp_server: SocketAddrV4,
     open: TcpStream,
     free: UdpSocket,
     connected: UdpSocket,
 }
 
 impl Client {
-    fn new(server: SocketAddrV4) -> Result<Self> {
+    fn new(server: SocketAddrV4, udp_server: SocketAddrV4) -> Result<Self> {
         let deadline = Instant::now() + Duration::from_secs(5);
         let mut open = loop {
             match TcpStream::connect(server) {
@@ -225,8 +232,8 @@ impl Client {
             })
         };
         let connected = udp()?;
-        connected.connect(server)?;
-        Ok(Self { server, open, free: udp()?, connected })
+        connected.connect(udp_server)?;
+        Ok(Self { server, udp_server, open, free: udp()?, connected })
     }
 
     fn work(&mut self, workload: Workload, operations: u64) -> Result<()> {
@@ -239,7 +246,7 @@ impl Client {
                 Ok(self.open.read_exact(&mut buffer)?)
             }),
             Workload::UdpRoundTrip => (0..operations).try_for_each(|_| {
-                self.free.send_to(&[b'u'; MESSAGE], self.server)?;
+                self.free.send_to(&[b'u'; MESSAGE], self.udp_server)?;
                 Ok(self.free.recv_from(&mut buffer).map(drop)?)
             }),
             Workload::UdpConnected => (0..operations).try_for_each(|_| {
@@ -248,7 +255,7 @@ impl Client {
             }),
             Workload::UdpShort => (0..operations).try_for_each(|_| {
                 let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
-                socket.connect(self.server)?;
+                socket.connect(self.udp_server)?;
                 socket.send(&[b'u'; MESSAGE])?;
                 Ok(socket.recv(&mut buffer).map(drop)?)
             }),
