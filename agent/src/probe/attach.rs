@@ -9,6 +9,7 @@ use aya::programs::{
 };
 use aya::{Ebpf, EbpfLoader};
 use netwright_abi::{ABI_VERSION, Offsets, bound};
+use std::any::Any;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -126,6 +127,8 @@ pub struct Probe {
     /// How UDP is seen.
     pub udp: UdpHooks,
     sctp: bool,
+    /// What is attached; dropping a link detaches it.
+    links: Vec<Box<dyn Any>>,
     /// Which fallbacks were taken and what they cost, in words.
     pub notes: Vec<String>,
 }
@@ -136,11 +139,10 @@ impl Probe {
     pub fn load(config: &Config) -> Result<Self, ProbeError> {
         let mut notes = Vec::new();
         let kernel = Kernel::ask(config, &mut notes);
-        let mut probe = Self { ebpf: load(config, &kernel)?, udp: kernel.udp, sctp: kernel.sctp, notes };
+        let mut probe =
+            Self { ebpf: load(config, &kernel)?, udp: kernel.udp, sctp: kernel.sctp, notes, links: Vec::new() };
         probe.set_old_ports(&config.old_ports)?;
-        for program in ["dns_egress", "dns_ingress", "udp_ingress"] {
-            probe.skb(program)?.load().map_err(failed("load", program))?;
-        }
+        probe.load_programs()?;
         Ok(probe)
     }
 
@@ -150,11 +152,11 @@ impl Probe {
         self.attach_tcp(&cgroup)?;
         match self.udp {
             UdpHooks::Sockets => self.attach_udp(&cgroup)?,
-            UdpHooks::Packets => self.attach_packets(&cgroup, "packets")?,
+            UdpHooks::Packets => self.attach_both(&cgroup, "packets")?,
             UdpHooks::Off => {}
         }
         if self.sctp {
-            self.attach_packets(&cgroup, "sctp")?;
+            self.attach_both(&cgroup, "sctp")?;
         }
         Ok(())
     }
@@ -187,18 +189,9 @@ impl Probe {
         self.attach_skb("dns_ingress", &open(cgroup)?, CgroupSkbAttachType::Ingress)
     }
 
-    /// Detaches every program, and keeps the maps to be read a last time.
+    /// Detaches every program, and keeps the maps to be read a last time (and the programs, to be attached again).
     pub fn detach(&mut self) {
-        for (_, program) in self.ebpf.programs_mut() {
-            // What cannot be unloaded goes when the process does.
-            let _ = match program {
-                Program::SockOps(program) => program.unload(),
-                Program::CgroupSkb(program) => program.unload(),
-                Program::CgroupSockAddr(program) => program.unload(),
-                Program::CgroupSock(program) => program.unload(),
-                _ => Ok(()),
-            };
-        }
+        self.links.clear();
     }
 
     fn set_old_ports(&mut self, ports: &BTreeSet<u16>) -> Result<(), ProbeError> {
@@ -215,47 +208,65 @@ impl Probe {
         Ok(())
     }
 
+    fn load_programs(&mut self) -> Result<(), ProbeError> {
+        self.program::<SockOps>("tcp")?.load().map_err(failed("load", "tcp"))?;
+        let packets = ["packets_egress", "packets_ingress"];
+        match self.udp {
+            UdpHooks::Sockets => {
+                for name in SOCKET_HOOKS {
+                    self.program::<CgroupSockAddr>(name)?.load().map_err(failed("load", name))?;
+                }
+                self.program::<CgroupSock>("sock_release")?.load().map_err(failed("load", "sock_release"))?;
+            }
+            UdpHooks::Packets => self.load_skb(&packets)?,
+            UdpHooks::Off => {}
+        }
+        if self.sctp {
+            self.load_skb(&["sctp_egress", "sctp_ingress"])?;
+        }
+        self.load_skb(&["dns_egress", "dns_ingress", "udp_ingress"])
+    }
+
+    fn load_skb(&mut self, names: &[&str]) -> Result<(), ProbeError> {
+        names.iter().try_for_each(|name| self.program::<CgroupSkb>(name)?.load().map_err(failed("load", name)))
+    }
+
     fn attach_tcp(&mut self, cgroup: &File) -> Result<(), ProbeError> {
         let program: &mut SockOps = self.program("tcp")?;
-        program.load().map_err(failed("load", "tcp"))?;
         // `Single` with links: they stack with other owners' links all the same, and more is EINVAL.
-        program.attach(cgroup, CgroupAttachMode::Single).map_err(failed("attach", "tcp"))?;
+        let id = program.attach(cgroup, CgroupAttachMode::Single).map_err(failed("attach", "tcp"))?;
+        let link = program.take_link(id).map_err(failed("attach", "tcp"))?;
+        self.links.push(Box::new(link));
         Ok(())
     }
 
     fn attach_udp(&mut self, cgroup: &File) -> Result<(), ProbeError> {
-        for name in ["bind4", "bind6", "connect4", "connect6", "sendmsg4", "sendmsg6"] {
+        for name in SOCKET_HOOKS {
             let program: &mut CgroupSockAddr = self.program(name)?;
-            program.load().map_err(failed("load", name))?;
-            program.attach(cgroup, CgroupAttachMode::Single).map_err(failed("attach", name))?;
+            let id = program.attach(cgroup, CgroupAttachMode::Single).map_err(failed("attach", name))?;
+            let link = program.take_link(id).map_err(failed("attach", name))?;
+            self.links.push(Box::new(link));
         }
-        let program: &mut CgroupSock = self.program("sock_release")?;
-        program.load().map_err(failed("load", "sock_release"))?;
-        program.attach(cgroup, CgroupAttachMode::Single).map_err(failed("attach", "sock_release"))?;
+        let name = "sock_release";
+        let program: &mut CgroupSock = self.program(name)?;
+        let id = program.attach(cgroup, CgroupAttachMode::Single).map_err(failed("attach", name))?;
+        let link = program.take_link(id).map_err(failed("attach", name))?;
+        self.links.push(Box::new(link));
+        Ok(())
+    }
+
+    fn attach_skb(&mut self, name: &str, cgroup: &File, attach_type: CgroupSkbAttachType) -> Result<(), ProbeError> {
+        let program: &mut CgroupSkb = self.program(name)?;
+        let id = program.attach(cgroup, attach_type, CgroupAttachMode::Single).map_err(failed("attach", name))?;
+        let link = program.take_link(id).map_err(failed("attach", name))?;
+        self.links.push(Box::new(link));
         Ok(())
     }
 
     /// Attaches `FAMILY_egress` and `FAMILY_ingress`.
-    fn attach_packets(&mut self, cgroup: &File, family: &str) -> Result<(), ProbeError> {
-        for (suffix, attach_type) in
-            [("egress", CgroupSkbAttachType::Egress), ("ingress", CgroupSkbAttachType::Ingress)]
-        {
-            let program = format!("{family}_{suffix}");
-            self.skb(&program)?.load().map_err(failed("load", &program))?;
-            self.attach_skb(&program, cgroup, attach_type)?;
-        }
-        Ok(())
-    }
-
-    fn attach_skb(&mut self, program: &str, cgroup: &File, attach_type: CgroupSkbAttachType) -> Result<(), ProbeError> {
-        self.skb(program)?
-            .attach(cgroup, attach_type, CgroupAttachMode::Single)
-            .map(drop)
-            .map_err(failed("attach", program))
-    }
-
-    fn skb(&mut self, name: &str) -> Result<&mut CgroupSkb, ProbeError> {
-        self.program(name)
+    fn attach_both(&mut self, cgroup: &File, family: &str) -> Result<(), ProbeError> {
+        self.attach_skb(&format!("{family}_egress"), cgroup, CgroupSkbAttachType::Egress)?;
+        self.attach_skb(&format!("{family}_ingress"), cgroup, CgroupSkbAttachType::Ingress)
     }
 
     fn program<'a, P>(&'a mut self, name: &str) -> Result<&'a mut P, ProbeError>
@@ -269,6 +280,9 @@ impl Probe {
         program.try_into().map_err(failed("load", name))
     }
 }
+
+/// The hooks where a process names its peer.
+const SOCKET_HOOKS: [&str; 6] = ["bind4", "bind6", "connect4", "connect6", "sendmsg4", "sendmsg6"];
 
 /// What was found out about the running kernel.
 struct Kernel {

@@ -14,12 +14,11 @@ mod statistics;
 mod worker;
 
 use anyhow::{Context, Result};
-use netwright_agent::probe::{Config, UdpHooks};
-use netwright_agent::recorder::Recorder;
-use netwright_tests::world::{Addresses, Place, World, cgroup, prerequisites};
+use netwright_agent::probe::{Config, Probe, UdpHooks};
+use netwright_tests::world::{Addresses, Place, World, prerequisites};
 use results::Row;
 use statistics::Interval;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 use worker::{Remote, Workload};
@@ -73,7 +72,7 @@ fn bench(arguments: &[String]) -> Result<()> {
         netwright_tests::skipped(&missing.join("; "));
         return Ok(());
     }
-    let rounds: usize = option(arguments, "--rounds").unwrap_or("40").parse().context("--rounds takes a number")?;
+    let rounds: usize = option(arguments, "--rounds").unwrap_or("80").parse().context("--rounds takes a number")?;
     let only = option(arguments, "--only");
     let workloads: Vec<Workload> =
         Workload::ALL.into_iter().filter(|workload| only.is_none_or(|name| name == workload.name())).collect();
@@ -81,13 +80,13 @@ fn bench(arguments: &[String]) -> Result<()> {
     let mut costs = vec![vec![Vec::new(); ARMS.len()]; workloads.len()];
     for round in 0..rounds {
         eprint!("\rround {}/{rounds}", round + 1);
-        for turn in 0..ARMS.len() {
-            let index = (turn + round) % ARMS.len();
-            let recorder = stage.attach(ARMS[index])?;
-            for (workload, costs) in workloads.iter().zip(&mut costs) {
+        for (workload, costs) in workloads.iter().zip(&mut costs) {
+            for turn in 0..ARMS.len() {
+                let index = (turn + round) % ARMS.len();
+                stage.attach(ARMS[index])?;
                 costs[index].push(stage.slice(*workload)?);
+                stage.detach();
             }
-            drop(recorder);
         }
     }
     eprintln!();
@@ -101,6 +100,8 @@ struct Stage {
     client: Remote,
     server: Remote,
     udp_server: Remote,
+    udp_cgroup: PathBuf,
+    probes: Vec<(Arm, Probe)>,
 }
 
 impl Stage {
@@ -112,21 +113,27 @@ impl Stage {
         let server = start(&mut world, &server, "server")?;
         let udp_server = start(&mut world, &udp_server, "udp-server")?;
         let client = start(&mut world, &client, "client")?;
-        Ok(Self { world, client, server, udp_server })
+        let udp_cgroup = world.cgroup().join(pod_cgroup('c'));
+        let probes = [(Arm::Sockets, UdpHooks::Sockets), (Arm::Packets, UdpHooks::Packets), (Arm::Tcp, UdpHooks::Off)]
+            .into_iter()
+            .map(|(arm, udp)| {
+                let mut config = Config::new(world.cgroup().into());
+                config.udp = Some(udp);
+                Ok((arm, Probe::load(&config)?))
+            })
+            .collect::<Result<_>>()?;
+        Ok(Self { world, client, server, udp_server, udp_cgroup, probes })
     }
 
-    fn attach(&self, arm: Arm) -> Result<Option<Recorder>> {
-        let udp = match arm {
-            Arm::Without | Arm::Again => return Ok(None),
-            Arm::Sockets => UdpHooks::Sockets,
-            Arm::Packets => UdpHooks::Packets,
-            Arm::Tcp => UdpHooks::Off,
-        };
-        let mut config = Config::new(self.world.cgroup().into());
-        config.udp = Some(udp);
-        let mut recorder = Recorder::start(config, "bench".into(), Path::new("/proc"), &cgroup::mount()?)?;
-        recorder.poll()?;
-        Ok(Some(recorder))
+    /// Attaches what the agent would: the arms differ in nothing else.
+    fn attach(&mut self, arm: Arm) -> Result<()> {
+        let Some((_, probe)) = self.probes.iter_mut().find(|(of, _)| *of == arm) else { return Ok(()) };
+        probe.watch_udp_server(&self.udp_cgroup)?;
+        Ok(probe.attach(self.world.cgroup())?)
+    }
+
+    fn detach(&mut self) {
+        self.probes.iter_mut().for_each(|(_, probe)| probe.detach());
     }
 
     /// CPU nanoseconds an operation, after a tenth of the slice to warm up.

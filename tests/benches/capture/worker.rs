@@ -45,13 +45,13 @@ impl Workload {
         }
     }
 
-    /// How many make a slice of about 100 ms.
+    /// How many make a slice of about 30 ms.
     pub(crate) fn operations(self) -> u64 {
         match self {
-            Self::TcpShort => 1200,
-            Self::TcpRoundTrip | Self::UdpRoundTrip | Self::UdpConnected => 8000,
-            Self::TcpBulk => 4000,
-            Self::UdpShort => 6000,
+            Self::TcpShort => 300,
+            Self::TcpRoundTrip | Self::UdpRoundTrip | Self::UdpConnected => 1500,
+            Self::TcpBulk => 800,
+            Self::UdpShort => 1000,
         }
     }
 
