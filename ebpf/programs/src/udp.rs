@@ -33,6 +33,9 @@ const REFRESH: u64 = 1_000_000_000;
 const FIRST_EPHEMERAL: u16 = 32768;
 const AF_INET: u32 = 2;
 
+/// Whether any flow was ever ambiguous: most nodes never see one, and need not look for it.
+static mut AMBIGUITY: u32 = 0;
+
 /// Which way a datagram goes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Way {
@@ -218,25 +221,41 @@ fn meet(ends: &Ends, way: Way, tally: Tally, now: u64, cgroup: impl FnOnce() -> 
         Way::Out => (direction::EGRESS, direction::INGRESS),
         Way::In => (direction::INGRESS, direction::EGRESS),
     };
+    // Conversations share a key, and one of them may come here again when it lost its place in the cache: one a second is
+    // counted. Each connect is one of its own.
+    let is_connect = tally.established == 0;
+    let counted_already = |direction| {
+        !is_connect && last_carried(&ends.key(direction)).is_some_and(|last| now.wrapping_sub(last) < REFRESH)
+    };
+    if counted_already(mine) {
+        return mine;
+    }
     // Nobody can have spoken to a socket that has no port yet.
     if ends.local_port != 0 {
-        for known in [theirs, direction::AMBIGUOUS] {
-            if ends.is_fresh(known, now) {
-                return known;
-            }
+        if ends.is_fresh(theirs, now) {
+            return theirs;
+        }
+        if ambiguity() && ends.is_fresh(direction::AMBIGUOUS, now) {
+            return direction::AMBIGUOUS;
         }
     }
     let direction = if now < old_until() { ends.direction_of_old(mine) } else { mine };
     let direction = if direction == direction::EGRESS && ends.is_deaf() { direction::AMBIGUOUS } else { direction };
-    let key = ends.key(direction);
-    // Conversations share a key, and one of them may come here again when it lost its place in the cache: one a second is
-    // counted. Each connect is one of its own.
-    let is_connect = tally.established == 0;
-    let counted_already = !is_connect && last_carried(&key).is_some_and(|last| now.wrapping_sub(last) < REFRESH);
-    if !counted_already {
-        count(&key, tally, now, cgroup);
+    if direction == direction::AMBIGUOUS {
+        // SAFETY: one word that only ever becomes 1. (The BPF target has no atomic store; this is one all the same.)
+        unsafe { (&raw mut AMBIGUITY).write_volatile(1) };
+    }
+    if direction == mine || !counted_already(direction) {
+        count(&ends.key(direction), tally, now, cgroup);
     }
     direction
+}
+
+/// See [`AMBIGUITY`].
+#[inline(always)]
+fn ambiguity() -> bool {
+    // SAFETY: one word, read whole.
+    unsafe { (&raw const AMBIGUITY).read_volatile() != 0 }
 }
 
 impl Ends {

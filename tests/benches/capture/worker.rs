@@ -1,6 +1,7 @@
 //! What runs in the pods: one thread that does what it is told over a Unix socket, and says how much CPU time it has used.
 
 use anyhow::{Context, Result, bail};
+use rustix::net::{AddressFamily, SocketType};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -254,8 +255,10 @@ impl Client {
                 Ok(self.connected.recv(&mut buffer).map(drop)?)
             }),
             Workload::UdpShort => (0..operations).try_for_each(|_| {
-                let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
-                socket.connect(self.udp_server)?;
+                // Not bound first, as the standard library would: resolvers do not.
+                let socket = rustix::net::socket(AddressFamily::INET, SocketType::DGRAM, None)?;
+                rustix::net::connect(&socket, &self.udp_server)?;
+                let socket = UdpSocket::from(socket);
                 socket.send(&[b'u'; MESSAGE])?;
                 Ok(socket.recv(&mut buffer).map(drop)?)
             }),
