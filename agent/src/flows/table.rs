@@ -126,7 +126,9 @@ impl Table {
             first,
             last: first,
             connections: 1,
-            established: 1,
+            // Nobody knows whether an attempt of our own was answered; were it taken for granted, a scan that overflows
+            // the map would white-list itself.
+            established: u64::from(key.direction != direction::EGRESS),
             bytes: 0,
         }));
         self.forget_evicted(entries, &mut deltas);

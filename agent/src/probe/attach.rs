@@ -80,7 +80,7 @@ pub enum ProbeError {
     /// One program was refused.
     #[error(
         "cannot {what} the BPF program {program}: {}; `netwright-agent doctor` says what this host lacks",
-        reason(source)
+        reason(cause)
     )]
     Program {
         /// What was being done: load or attach.
@@ -88,7 +88,7 @@ pub enum ProbeError {
         /// Which program.
         program: String,
         /// Why.
-        source: ProgramError,
+        cause: ProgramError,
     },
     /// A map is not what it should be.
     #[error("cannot use the BPF map {map}: {reason}")]
@@ -368,7 +368,7 @@ fn open(cgroup: &Path) -> Result<File, ProbeError> {
 
 fn failed(what: &'static str, program: &str) -> impl FnOnce(ProgramError) -> ProbeError {
     let program = program.to_owned();
-    move |source| ProbeError::Program { what, program, source }
+    move |cause| ProbeError::Program { what, program, cause }
 }
 
 #[cfg(test)]
