@@ -4,6 +4,7 @@ set -euo pipefail
 # shellcheck source=scripts/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-cargo build --locked --release -p netwright-agent -p netwright-tests
+# The programs that the benches start; the profile is that of `cargo bench`.
+cargo build --locked --profile bench --bins -p netwright-tests
 # Where no benchmark exists this fails, rather than measure nothing.
 exec cargo bench --locked -p netwright-tests --bench '*' "$@"
