@@ -1,6 +1,6 @@
 //! What runs in the kernel: hooks that read, count and announce. They decide nothing and drop nothing.
 //!
-//! TCP is seen at the socket ([`tcp`]), UDP where a datagram leaves or enters a socket ([`udp`]), DNS answers on their way out of
+//! TCP is seen at the socket ([`tcp`]), UDP where a process names its peer and where servers receive ([`udp`]), DNS answers on their way out of
 //! the servers that give them ([`dns`]), SCTP by its first packets ([`sctp`]). All of them write to the same map
 //! through [`count`]. `packets` is the other way to see UDP, on every packet; the agent has it as an option and
 //! the benchmark compares the two.
