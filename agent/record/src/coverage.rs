@@ -67,6 +67,9 @@ pub struct Losses {
     /// Questions to a resolver whose answers were not watched yet (the first ones of a pod that asks an outside resolver).
     #[serde(default, skip_serializing_if = "is_zero")]
     pub dns_unwatched: u64,
+    /// Names that were learned when the table of names was full, so that flows may lack theirs.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub dns_names_full: u64,
     /// Records dropped because the disk was full.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub spool_full: u64,
@@ -86,7 +89,7 @@ impl Losses {
     }
 
     /// Every counter with its name in the file format, in the order of the fields.
-    pub fn named(&self) -> [(&'static str, u64); 9] {
+    pub fn named(&self) -> [(&'static str, u64); 10] {
         [
             ("connections", self.connections),
             ("ring_full", self.ring_full),
@@ -96,11 +99,12 @@ impl Losses {
             ("dns_clipped", self.dns_clipped),
             ("dns_malformed", self.dns_malformed),
             ("dns_unwatched", self.dns_unwatched),
+            ("dns_names_full", self.dns_names_full),
             ("spool_full", self.spool_full),
         ]
     }
 
-    fn fields_mut(&mut self) -> [&mut u64; 9] {
+    fn fields_mut(&mut self) -> [&mut u64; 10] {
         [
             &mut self.connections,
             &mut self.ring_full,
@@ -110,6 +114,7 @@ impl Losses {
             &mut self.dns_clipped,
             &mut self.dns_malformed,
             &mut self.dns_unwatched,
+            &mut self.dns_names_full,
             &mut self.spool_full,
         ]
     }

@@ -18,9 +18,9 @@ const HEADER: usize = 12;
 pub struct Names {
     learned: HashMap<IpAddr, HashMap<IpAddr, BTreeSet<String>>>,
     kept: usize,
-    /// Answers that could not be parsed.
+    /// Answers that could not be parsed, since they were last asked for.
     pub malformed: u64,
-    /// Triples that found the table full.
+    /// Triples that found the table full, likewise.
     pub dropped: u64,
 }
 

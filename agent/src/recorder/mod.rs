@@ -57,7 +57,6 @@ pub struct Recorder {
     watches: Watches,
     /// Flows that did not come from the kernel's map: connections older than the agent, and ones seen to be open still.
     sighted: Vec<Flow>,
-    malformed_reported: u64,
 }
 
 impl Recorder {
@@ -80,7 +79,6 @@ impl Recorder {
             names: Names::default(),
             watches: Watches::default(),
             sighted: Vec::new(),
-            malformed_reported: 0,
         };
         recorder.watch_old(&before);
         recorder.probe.attach(&config.cgroup)?;
@@ -128,8 +126,8 @@ impl Recorder {
         let clock = Clock::read();
         let deltas = self.table.drain(&entries, clock.monotonic(), last);
         let mut losses = self.table.losses(&counts, last);
-        losses.dns_malformed =
-            self.names.malformed - std::mem::replace(&mut self.malformed_reported, self.names.malformed);
+        losses.dns_malformed = std::mem::take(&mut self.names.malformed);
+        losses.dns_names_full = std::mem::take(&mut self.names.dropped);
         losses.dns_unwatched = self.watches.take_unwatched();
         let mut flows = std::mem::take(&mut self.sighted);
         flows.extend(deltas.iter().map(|delta| self.flow(delta, &clock)));
@@ -138,6 +136,7 @@ impl Recorder {
 
     /// Records every connection that is open now as active: a long-lived one is announced only once.
     pub fn sight_open(&mut self) {
+        self.cgroups.refresh();
         let now = Clock::read().now();
         for namespace in sockets::read(&self.proc, &self.cgroups, &self.mount, |_| true) {
             let flows = self.open_flows(&namespace, now, 0);
