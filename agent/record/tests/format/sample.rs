@@ -97,7 +97,14 @@ pub(crate) fn coverage() -> Coverage {
         from: at(0),
         to: at(7200),
         ended: Ended::CutOff,
-        losses: Losses { dns_clipped: 6, dns_malformed: 7, dns_unwatched: 8, spool_full: 9, ..losses },
+        losses: Losses {
+            dns_clipped: 6,
+            dns_malformed: 7,
+            dns_unwatched: 8,
+            spool_full: 9,
+            dns_names_full: 10,
+            ..losses
+        },
         notes: vec!["no cookies on packets".into()],
     }
 }
