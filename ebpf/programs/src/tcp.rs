@@ -20,37 +20,33 @@ const ACTIVE_ESTABLISHED: u32 = 4;
 const PASSIVE_ESTABLISHED: u32 = 5;
 const TCP_LISTEN: u32 = 11;
 
-/// Called for each TCP socket below the cgroup, about nine times a connection; five of these leave at once.
+/// Called for each TCP socket below the cgroup, about nine times a connection; five of these leave at once. The others share
+/// one path: what is counted seldom is as often fetched from memory, program included.
 #[sock_ops]
 fn tcp(ctx: SockOpsContext) -> u32 {
-    match word!(ctx.ops, bpf_sock_ops, op) {
-        TCP_CONNECT => client(&ctx, Tally::ATTEMPT),
-        ACTIVE_ESTABLISHED => client(&ctx, Tally::ANSWER),
-        PASSIVE_ESTABLISHED => server(&ctx),
-        TCP_LISTEN => listen(&ctx),
-        _ => {}
-    }
+    let (direction, tally) = match word!(ctx.ops, bpf_sock_ops, op) {
+        TCP_CONNECT => (direction::EGRESS, Tally::ATTEMPT),
+        ACTIVE_ESTABLISHED => (direction::EGRESS, Tally::ANSWER),
+        PASSIVE_ESTABLISHED => (direction::INGRESS, Tally::BOTH),
+        TCP_LISTEN => {
+            listen(&ctx);
+            return 1;
+        }
+        _ => return 1,
+    };
+    counts(&ctx, direction, tally);
     1
 }
 
 #[inline(always)]
-fn client(ctx: &SockOpsContext, tally: Tally) {
+fn counts(ctx: &SockOpsContext, direction: u8, tally: Tally) {
     let Some((local, remote)) = addresses(ctx.ops) else { return };
     if is_own(&local, &remote) {
         return;
     }
-    let key = key(ctx, local, remote, remote_port(ctx.ops), direction::EGRESS);
+    let port = if direction == direction::EGRESS { remote_port(ctx.ops) } else { local_port(ctx.ops) };
+    let key = key(ctx, local, remote, port, direction);
     count(&key, tally, now(), || cgroup(ctx.ops));
-}
-
-#[inline(always)]
-fn server(ctx: &SockOpsContext) {
-    let Some((local, remote)) = addresses(ctx.ops) else { return };
-    if is_own(&local, &remote) {
-        return;
-    }
-    let key = key(ctx, local, remote, local_port(ctx.ops), direction::INGRESS);
-    count(&key, Tally::BOTH, now(), || cgroup(ctx.ops));
 }
 
 #[inline(always)]
