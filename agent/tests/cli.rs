@@ -101,6 +101,15 @@ fn an_output_that_cannot_be_written_is_found_at_the_start() {
 }
 
 #[test]
+fn a_recording_is_never_written_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("o.zst");
+    fs::write(&out, "two weeks").unwrap();
+    fails(&["observe", "--out", text(&out)], 1, &["o.zst", "exists", "move it away"]);
+    assert_eq!(fs::read_to_string(&out).unwrap(), "two weeks");
+}
+
+#[test]
 fn wrong_usage_is_told_apart_from_errors() {
     fails(&["observe"], 2, &["--out"]);
     fails(&["observe", "--out", "o.zst", "--for", "soon"], 2, &["soon", "such as"]);

@@ -72,6 +72,9 @@ fn ring_bytes(text: &str) -> Result<u32, String> {
 
 /// Runs the verb.
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
+    if args.out.is_file() {
+        bail!("{} exists: move it away or name another file; a recording is never written over", args.out.display());
+    }
     if let Some(path) = &args.inventory {
         inventory::read(path)?;
     }
@@ -194,9 +197,8 @@ fn finish(args: &Args, directory: &Path) -> anyhow::Result<()> {
     file::write_path(&assembled.observation, &args.out).with_context(|| {
         format!("cannot write {}; the segments are kept in {}", args.out.display(), directory.display())
     })?;
-    fs::remove_dir_all(directory).with_context(|| format!("cannot remove the segments in {}", directory.display()))?;
     summarise(&assembled.observation, &args.out);
-    Ok(())
+    fs::remove_dir_all(directory).with_context(|| format!("cannot remove the segments in {}", directory.display()))
 }
 
 /// Reads segments, with a warning for each that is damaged.

@@ -81,11 +81,6 @@ impl Table {
         self.announced.len()
     }
 
-    /// The keys announced since the last drain.
-    pub fn announced(&self) -> impl Iterator<Item = &FlowKey> {
-        self.announced.keys().map(|(key, _)| key)
-    }
-
     /// Recent UDP attempts without a sign of use so far, each with its cgroup. Older ones have been looked at often enough.
     pub fn unconfirmed(&self, entries: &[(FlowKey, FlowValue)], now: u64) -> Vec<(FlowKey, u64)> {
         entries

@@ -12,6 +12,7 @@ use netwright_abi::{ABI_VERSION, Offsets, bound};
 use std::any::Any;
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// The programs, as built for this version.
@@ -128,7 +129,7 @@ pub struct Probe {
     pub udp: UdpHooks,
     sctp: bool,
     /// What is attached; dropping a link detaches it.
-    links: Vec<Box<dyn Any>>,
+    links: Vec<Link>,
     /// Which fallbacks were taken and what they cost, in words.
     pub notes: Vec<String>,
 }
@@ -148,15 +149,14 @@ impl Probe {
 
     /// Attaches what sees flows, at and below `cgroup`.
     pub fn attach(&mut self, cgroup: &Path) -> Result<(), ProbeError> {
-        let cgroup = open(cgroup)?;
-        self.attach_tcp(&cgroup)?;
+        self.attach_tcp(cgroup)?;
         match self.udp {
-            UdpHooks::Sockets => self.attach_udp(&cgroup)?,
-            UdpHooks::Packets => self.attach_both(&cgroup, "packets")?,
+            UdpHooks::Sockets => self.attach_udp(cgroup)?,
+            UdpHooks::Packets => self.attach_both(cgroup, "packets")?,
             UdpHooks::Off => {}
         }
         if self.sctp {
-            self.attach_both(&cgroup, "sctp")?;
+            self.attach_both(cgroup, "sctp")?;
         }
         Ok(())
     }
@@ -164,7 +164,7 @@ impl Probe {
     /// Watches what UDP servers in `cgroup` receive. The ports stay ambiguous until [`Probe::port_is_watched`].
     pub fn watch_udp_server(&mut self, cgroup: &Path) -> Result<(), ProbeError> {
         match self.udp {
-            UdpHooks::Sockets => self.attach_skb("udp_ingress", &open(cgroup)?, CgroupSkbAttachType::Ingress),
+            UdpHooks::Sockets => self.attach_skb("udp_ingress", cgroup, CgroupSkbAttachType::Ingress),
             UdpHooks::Packets | UdpHooks::Off => Ok(()),
         }
     }
@@ -181,17 +181,22 @@ impl Probe {
 
     /// Watches the answers that a DNS server in `cgroup` gives.
     pub fn watch_dns_server(&mut self, cgroup: &Path) -> Result<(), ProbeError> {
-        self.attach_skb("dns_egress", &open(cgroup)?, CgroupSkbAttachType::Egress)
+        self.attach_skb("dns_egress", cgroup, CgroupSkbAttachType::Egress)
     }
 
     /// Watches the answers that come into `cgroup`, from a resolver which no agent watches.
     pub fn watch_dns_client(&mut self, cgroup: &Path) -> Result<(), ProbeError> {
-        self.attach_skb("dns_ingress", &open(cgroup)?, CgroupSkbAttachType::Ingress)
+        self.attach_skb("dns_ingress", cgroup, CgroupSkbAttachType::Ingress)
     }
 
     /// Detaches every program, and keeps the maps to be read a last time (and the programs, to be attached again).
     pub fn detach(&mut self) {
         self.links.clear();
+    }
+
+    /// Lets go of what was attached to cgroups that are gone: each holds a file descriptor.
+    pub fn release_gone(&mut self) {
+        self.links.retain(|link| inode(&link.cgroup) == Some(link.inode));
     }
 
     fn set_old_ports(&mut self, ports: &BTreeSet<u16>) -> Result<(), ProbeError> {
@@ -231,40 +236,41 @@ impl Probe {
         names.iter().try_for_each(|name| self.program::<CgroupSkb>(name)?.load().map_err(failed("load", name)))
     }
 
-    fn attach_tcp(&mut self, cgroup: &File) -> Result<(), ProbeError> {
+    fn attach_tcp(&mut self, cgroup: &Path) -> Result<(), ProbeError> {
         let program: &mut SockOps = self.program("tcp")?;
         // `Single` with links: they stack with other owners' links all the same, and more is EINVAL.
-        let id = program.attach(cgroup, CgroupAttachMode::Single).map_err(failed("attach", "tcp"))?;
+        let id = program.attach(open(cgroup)?, CgroupAttachMode::Single).map_err(failed("attach", "tcp"))?;
         let link = program.take_link(id).map_err(failed("attach", "tcp"))?;
-        self.links.push(Box::new(link));
+        self.links.push(Link::new(cgroup, link));
         Ok(())
     }
 
-    fn attach_udp(&mut self, cgroup: &File) -> Result<(), ProbeError> {
+    fn attach_udp(&mut self, cgroup: &Path) -> Result<(), ProbeError> {
         for name in SOCKET_HOOKS {
             let program: &mut CgroupSockAddr = self.program(name)?;
-            let id = program.attach(cgroup, CgroupAttachMode::Single).map_err(failed("attach", name))?;
+            let id = program.attach(open(cgroup)?, CgroupAttachMode::Single).map_err(failed("attach", name))?;
             let link = program.take_link(id).map_err(failed("attach", name))?;
-            self.links.push(Box::new(link));
+            self.links.push(Link::new(cgroup, link));
         }
         let name = "sock_release";
         let program: &mut CgroupSock = self.program(name)?;
-        let id = program.attach(cgroup, CgroupAttachMode::Single).map_err(failed("attach", name))?;
+        let id = program.attach(open(cgroup)?, CgroupAttachMode::Single).map_err(failed("attach", name))?;
         let link = program.take_link(id).map_err(failed("attach", name))?;
-        self.links.push(Box::new(link));
+        self.links.push(Link::new(cgroup, link));
         Ok(())
     }
 
-    fn attach_skb(&mut self, name: &str, cgroup: &File, attach_type: CgroupSkbAttachType) -> Result<(), ProbeError> {
+    fn attach_skb(&mut self, name: &str, cgroup: &Path, attach_type: CgroupSkbAttachType) -> Result<(), ProbeError> {
         let program: &mut CgroupSkb = self.program(name)?;
-        let id = program.attach(cgroup, attach_type, CgroupAttachMode::Single).map_err(failed("attach", name))?;
+        let id =
+            program.attach(open(cgroup)?, attach_type, CgroupAttachMode::Single).map_err(failed("attach", name))?;
         let link = program.take_link(id).map_err(failed("attach", name))?;
-        self.links.push(Box::new(link));
+        self.links.push(Link::new(cgroup, link));
         Ok(())
     }
 
     /// Attaches `FAMILY_egress` and `FAMILY_ingress`.
-    fn attach_both(&mut self, cgroup: &File, family: &str) -> Result<(), ProbeError> {
+    fn attach_both(&mut self, cgroup: &Path, family: &str) -> Result<(), ProbeError> {
         self.attach_skb(&format!("{family}_egress"), cgroup, CgroupSkbAttachType::Egress)?;
         self.attach_skb(&format!("{family}_ingress"), cgroup, CgroupSkbAttachType::Ingress)
     }
@@ -278,6 +284,20 @@ impl Probe {
             .program_mut(name)
             .ok_or(ProbeError::Map { map: "programs", reason: format!("the object has no {name}") })?;
         program.try_into().map_err(failed("load", name))
+    }
+}
+
+/// A program attached to a cgroup, with what tells the cgroup from a later one of the same name: its inode number.
+struct Link {
+    cgroup: PathBuf,
+    inode: u64,
+    /// Held to be dropped.
+    _link: Box<dyn Any>,
+}
+
+impl Link {
+    fn new(cgroup: &Path, link: impl Any) -> Self {
+        Self { cgroup: cgroup.into(), inode: inode(cgroup).unwrap_or(0), _link: Box::new(link) }
     }
 }
 
@@ -364,6 +384,11 @@ fn words(offsets: &Offsets) -> [u32; 4] {
 
 fn open(cgroup: &Path) -> Result<File, ProbeError> {
     File::open(cgroup).map_err(|source| ProbeError::Cgroup { path: cgroup.into(), source })
+}
+
+/// A cgroup's id is the inode number of its directory; `None` if it is gone.
+pub fn inode(cgroup: &Path) -> Option<u64> {
+    std::fs::metadata(cgroup).ok().map(|metadata| metadata.ino())
 }
 
 fn failed(what: &'static str, program: &str) -> impl FnOnce(ProgramError) -> ProbeError {

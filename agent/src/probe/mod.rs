@@ -8,5 +8,5 @@ mod batch;
 pub mod btf;
 mod read;
 
-pub use attach::{Config, Probe, ProbeError, UdpHooks, cookie_in_skb, has_sctp};
+pub use attach::{Config, Probe, ProbeError, UdpHooks, cookie_in_skb, has_sctp, inode};
 pub use read::{Counts, DnsMessage, monotonic_now};

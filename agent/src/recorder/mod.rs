@@ -116,6 +116,7 @@ impl Recorder {
         if last {
             self.probe.detach();
         }
+        self.probe.release_gone();
         self.poll()?;
         self.table.begin_drain();
         let counts = self.probe.counts()?;

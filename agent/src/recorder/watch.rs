@@ -4,12 +4,11 @@
 use super::Recorder;
 use crate::address;
 use crate::identity::Owner;
-use crate::identity::cgroups::Cgroup;
-use crate::probe::{ProbeError, monotonic_now};
+use crate::probe::{ProbeError, inode, monotonic_now};
 use netwright_abi::{Announcement, FlowKey, announcement, direction, protocol};
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 const DNS_PORT: u16 = 53;
 /// How long a question may wait until somebody who is watched has answered, before the asker's own cgroup is watched: nanoseconds.
@@ -18,9 +17,10 @@ const PATIENCE: u64 = 1_000_000_000;
 /// What is watched, and who has asked a question that nobody watched was seen to answer.
 #[derive(Debug, Default)]
 pub(super) struct Watches {
-    udp_servers: BTreeSet<PathBuf>,
-    dns_servers: BTreeSet<PathBuf>,
-    dns_clients: BTreeSet<PathBuf>,
+    // By cgroup id: a service that is started again has another cgroup at the same path.
+    udp_servers: BTreeSet<u64>,
+    dns_servers: BTreeSet<u64>,
+    dns_clients: BTreeSet<u64>,
     questions: Vec<Question>,
     answers: HashMap<IpAddr, u64>,
     unwatched: u64,
@@ -50,8 +50,8 @@ impl Recorder {
     pub(super) fn watch_server(&mut self, listen: &Announcement) {
         let Some(cgroup) = self.cgroups.get(listen.cgroup).map(|cgroup| cgroup.path.clone()) else { return };
         let key = &listen.key;
-        if key.protocol == protocol::UDP {
-            self.watch_udp_server(&cgroup);
+        // A port that could not be watched stays ambiguous.
+        if key.protocol == protocol::UDP && self.watch_udp_server(&cgroup) {
             let watched = self.probe.port_is_watched(key.netns_cookie, key.port);
             warn_if_failed(watched, &cgroup);
         }
@@ -60,25 +60,28 @@ impl Recorder {
         }
     }
 
-    pub(super) fn watch_udp_server(&mut self, cgroup: &Path) {
-        if self.watches.udp_servers.insert(cgroup.into()) {
-            warn_if_failed(self.probe.watch_udp_server(cgroup), cgroup);
+    /// Whether it is watched now.
+    pub(super) fn watch_udp_server(&mut self, cgroup: &Path) -> bool {
+        let Some(id) = inode(cgroup) else { return false };
+        if !self.watches.udp_servers.contains(&id) && warn_if_failed(self.probe.watch_udp_server(cgroup), cgroup) {
+            self.watches.udp_servers.insert(id);
         }
+        self.watches.udp_servers.contains(&id)
     }
 
     pub(super) fn watch_dns_server(&mut self, cgroup: &Path) {
-        if self.watches.dns_servers.insert(cgroup.into()) {
+        let Some(id) = inode(cgroup) else { return };
+        if !self.watches.dns_servers.contains(&id) && warn_if_failed(self.probe.watch_dns_server(cgroup), cgroup) {
             tracing::info!(cgroup = %cgroup.display(), "watching the answers of a DNS server");
-            warn_if_failed(self.probe.watch_dns_server(cgroup), cgroup);
+            self.watches.dns_servers.insert(id);
         }
     }
 
     /// Somebody speaks to port 53. (A DNS server that asks another one wants no names for itself.)
     pub(super) fn notice_question(&mut self, flow: &Announcement) {
         let key = flow.key;
-        let is_server = |cgroup: &Cgroup| self.watches.dns_servers.contains(&cgroup.path);
         let is_question = flow.kind == announcement::FLOW && key.direction == direction::EGRESS && key.port == DNS_PORT;
-        if is_question && !self.cgroups.get(flow.cgroup).is_some_and(is_server) {
+        if is_question && !self.watches.dns_servers.contains(&flow.cgroup) {
             self.watches.questions.push(Question { key, cgroup: flow.cgroup, asked: flow.time });
         }
     }
@@ -113,18 +116,23 @@ impl Recorder {
     fn watch_client(&mut self, question: &Question) {
         self.watches.unwatched += 1;
         let Some(cgroup) = self.cgroups.get(question.cgroup).map(|cgroup| cgroup.path.clone()) else { return };
-        if self.watches.dns_clients.insert(cgroup.clone()) {
-            tracing::info!(cgroup = %cgroup.display(), resolver = %address::ip(&question.key.remote), "watching the answers of a resolver elsewhere");
-            warn_if_failed(self.probe.watch_dns_client(&cgroup), &cgroup);
+        if !self.watches.dns_clients.contains(&question.cgroup)
+            && warn_if_failed(self.probe.watch_dns_client(&cgroup), &cgroup)
+        {
+            let resolver = address::ip(&question.key.remote);
+            tracing::info!(cgroup = %cgroup.display(), %resolver, "watching the answers of a resolver elsewhere");
+            self.watches.dns_clients.insert(question.cgroup);
         }
     }
 }
 
-/// A cgroup that is gone already needs no watching; anything else is worth a line.
-fn warn_if_failed(result: Result<(), ProbeError>, cgroup: &Path) {
+/// A cgroup that is gone already needs no watching; anything else is worth a line. Whether it was done.
+fn warn_if_failed(result: Result<(), ProbeError>, cgroup: &Path) -> bool {
+    let done = result.is_ok();
     if let Err(error) = result
         && cgroup.exists()
     {
         tracing::warn!(cgroup = %cgroup.display(), %error, "cannot watch");
     }
+    done
 }

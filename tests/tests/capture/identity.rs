@@ -87,3 +87,22 @@ fn a_pod_that_lived_for_an_instant_is_named() {
         ],
     );
 }
+
+#[test]
+fn a_server_that_starts_again_at_the_same_path_is_watched_again() {
+    let Some(scene) = Scene::open("again") else { return };
+    let (client, uid) = (scene.pod("client"), uid(next()));
+    let path = |uid: &str| format!("kubepods/besteffort/pod{uid}/1f");
+    let mut watch = Watch::start(&scene);
+    let first = scene.pod_in("first", uid.clone(), path);
+    first.udp_server(8125).close();
+    watch.poll();
+    scene.remove(&first);
+    watch.drain();
+    let again = scene.pod_in("again", uid, path);
+    let server = again.udp_server(8125);
+    watch.poll();
+    client.udp().send_to(again.at(8125), b"x");
+    server.receive();
+    watch.finish().assert(&[&client, &again], &["client -> again UDP 8125: 1", "again <- client UDP 8125: 1"]);
+}

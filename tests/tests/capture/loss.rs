@@ -107,5 +107,7 @@ fn either_signal_flushes_everything() {
         assert_eq!(run.ended, Ended::Clean);
         open.close();
         listener.accept().close();
+        // The next recording would refuse to write over this one.
+        std::fs::remove_file(crate::agent::out(&scene)).unwrap();
     }
 }
