@@ -1,17 +1,16 @@
 //! `netwright check`: would these policies deny what was seen?
 
 use super::exit::ExitStatus;
+use super::policies::PolicyArgs;
 use super::summary::describe;
 use super::table::{self, Output};
-use super::{observation, progress, tell};
+use super::{observation, progress};
 use crate::replay::{Denial, Replay, replay};
-use crate::text;
-use anyhow::{Context, bail};
-use netwright_policy::{Direction, NetworkPolicy, Parsed, PolicySet, Source};
+use netwright_policy::{Direction, NetworkPolicy, PolicySet};
 use netwright_record::Observation;
 use serde::Serialize;
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::PathBuf;
 
 /// Replay what was seen against policies; list each connection that they would deny.
 ///
@@ -24,9 +23,8 @@ use std::path::{Path, PathBuf};
 pub struct Args {
     /// The observation file.
     observation: PathBuf,
-    /// The policies: a file, a folder (searched for *.yaml, *.yml and *.json), or `-` for stdin.
-    #[arg(long, value_name = "DIR")]
-    policies: PathBuf,
+    #[command(flatten)]
+    policies: PolicyArgs,
     /// The form of the result.
     #[arg(short, long, value_enum, default_value_t = Output::Table)]
     output: Output,
@@ -35,7 +33,7 @@ pub struct Args {
 /// Runs the verb.
 pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitStatus> {
     let observation = observation::read_with_edges(&args.observation)?;
-    let policies = load(&args.policies)?;
+    let policies = args.policies.load()?;
     let bar = progress::bar(observation.edges.len(), "replaying");
     let replay = replay(&observation, &policies, || {
         bar.inc(1);
@@ -43,35 +41,12 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitStatus> {
     });
     bar.finish_and_clear();
     let replay = replay?;
-    match args.output {
-        Output::Table => table(out, &observation, &policies, &replay)?,
-        Output::Json => json(out, &observation, &policies, &replay)?,
-    }
+    args.output.write(
+        out,
+        || report(&observation, &policies, &replay),
+        |out| Ok(table(out, &observation, &policies, &replay)?),
+    )?;
     Ok(if replay.denied.is_empty() { ExitStatus::Success } else { ExitStatus::Findings })
-}
-
-fn load(path: &Path) -> anyhow::Result<PolicySet> {
-    let Parsed { policies, warnings, skipped } =
-        if path == Path::new("-") { from_stdin()? } else { PolicySet::load(path)? };
-    for warning in warnings {
-        tell(&format!("warning: {warning}"));
-    }
-    if policies.policies().is_empty() {
-        bail!(
-            "{} holds no NetworkPolicy ({skipped} other objects): nothing would be isolated and nothing proven; check the path",
-            path.display()
-        );
-    }
-    Ok(policies)
-}
-
-fn from_stdin() -> anyhow::Result<Parsed> {
-    let mut text = String::new();
-    std::io::stdin().read_to_string(&mut text).context("cannot read policies from stdin")?;
-    PolicySet::parse(&[Source { name: "stdin".into(), text }]).map_err(|errors| {
-        let errors: Vec<String> = errors.iter().map(|error| format!("\n  {error}")).collect();
-        anyhow::anyhow!("cannot read policies from stdin:{}", errors.concat())
-    })
 }
 
 fn table(out: &mut dyn Write, observation: &Observation, policies: &PolicySet, replay: &Replay) -> std::io::Result<()> {
@@ -159,7 +134,7 @@ struct LeftOutReport {
     address: std::net::IpAddr,
 }
 
-fn json(out: &mut dyn Write, observation: &Observation, policies: &PolicySet, replay: &Replay) -> anyhow::Result<()> {
+fn report<'a>(observation: &Observation, policies: &'a PolicySet, replay: &'a Replay) -> Report<'a> {
     let edge = |number: usize| observation.edges.get(number).map(describe).unwrap_or_default();
     let denied = replay.denied.iter().map(|denial| DenialReport {
         edge: edge(denial.edge),
@@ -177,13 +152,12 @@ fn json(out: &mut dyn Write, observation: &Observation, policies: &PolicySet, re
             .collect(),
     });
     let left_out = replay.left_out.iter();
-    let report = Report {
+    Report {
         policies: policies.policies().len(),
         established: replay.established,
         allowed: replay.allowed,
         never_established: replay.never_established,
         denied: denied.collect(),
         left_out: left_out.map(|(number, address)| LeftOutReport { edge: edge(*number), address: *address }).collect(),
-    };
-    Ok(out.write_all(text::json(&report)?.as_bytes())?)
+    }
 }

@@ -8,6 +8,7 @@ pub mod graph;
 pub mod inspect;
 pub mod interrupt;
 pub mod observation;
+pub mod policies;
 pub mod progress;
 pub mod summary;
 pub mod synth;
