@@ -1,4 +1,12 @@
 //! Exit codes. Scripts rely on them: a code never changes its meaning.
+//!
+//! | code | every verb but `diff` | `diff`, as diff(1) has it |
+//! |---|---|---|
+//! | 0 | done, and nothing to object to | the same |
+//! | 1 | it could not be done; the reason is on stderr | different |
+//! | 2 | the command line was wrong | trouble: it could not be done, or the command line was wrong |
+//! | 3 | done, and there are findings: `check` has denied connections or warnings, `explain` a denied connection | |
+//! | 130 | stopped by Ctrl-C or SIGTERM, and nothing was left half done | the same |
 
 use super::interrupt;
 use std::process::ExitCode;
@@ -12,8 +20,12 @@ pub enum ExitStatus {
     Error,
     /// 2: the command line was wrong (also what clap exits with).
     Usage,
-    /// 3: done, and there are findings: connections that were seen would be denied.
+    /// 3: done, and there are findings: connections are denied, or something deserves a warning.
     Findings,
+    /// 1: what `diff` compared differs.
+    Different,
+    /// 2: `diff` could not compare; the reason is on stderr.
+    Trouble,
     /// 130: told to stop by Ctrl-C or SIGTERM, and nothing was left half done.
     Interrupted,
 }
@@ -25,6 +37,8 @@ impl From<ExitStatus> for ExitCode {
             ExitStatus::Error => 1,
             ExitStatus::Usage => 2,
             ExitStatus::Findings => 3,
+            ExitStatus::Different => 1,
+            ExitStatus::Trouble => 2,
             ExitStatus::Interrupted => interrupt::EXIT_CODE,
         })
     }

@@ -5,7 +5,7 @@ use super::observation;
 use super::summary::describe;
 use super::table::{self, Output};
 use crate::inspection::{Inspection, Talker};
-use crate::text::{self, plain};
+use crate::text::plain;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -29,10 +29,7 @@ pub struct Args {
 pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitStatus> {
     let observation = observation::read(&args.observation)?;
     let inspection = Inspection::of(&observation, args.top);
-    match args.output {
-        Output::Table => report(out, &inspection)?,
-        Output::Json => out.write_all(text::json(&inspection)?.as_bytes())?,
-    }
+    args.output.write(out, || &inspection, |out| Ok(report(out, &inspection)?))?;
     Ok(ExitStatus::Success)
 }
 

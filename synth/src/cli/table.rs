@@ -1,16 +1,37 @@
-//! Tables for people, and the choice between them and JSON.
+//! Tables for people, and the choice between them and what programs read.
 
+use crate::render::yaml;
 use crate::text;
 use clap::ValueEnum;
 use comfy_table::{Cell, ContentArrangement, Table, presets};
+use serde::Serialize;
+use std::io::Write;
 
 /// The form of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Output {
     /// Aligned columns, for people.
     Table,
-    /// One JSON object, for programs.
+    /// One JSON document, for programs.
     Json,
+    /// The same as YAML.
+    Yaml,
+}
+
+impl Output {
+    /// Writes `report` as JSON or YAML, or calls `table` where people read.
+    pub fn write<R: Serialize>(
+        self,
+        out: &mut dyn Write,
+        report: impl FnOnce() -> R,
+        table: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        match self {
+            Output::Table => table(out),
+            Output::Json => Ok(out.write_all(text::json(&report())?.as_bytes())?),
+            Output::Yaml => Ok(out.write_all(yaml::report(&report())?.as_bytes())?),
+        }
+    }
 }
 
 /// An empty table with these column headings.

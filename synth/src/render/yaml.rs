@@ -8,7 +8,7 @@ use crate::text;
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
-use serde_saphyr::{Commented, ser_options, to_string_with_options};
+use serde_saphyr::{Commented, DoubleQuoted, ser_options, to_string_with_options};
 use std::collections::BTreeMap;
 
 /// The first line of each YAML file that Netwright writes. A file that begins otherwise is somebody else's.
@@ -24,6 +24,70 @@ pub fn document(object: &impl Serialize, comments: &Comments) -> Result<String, 
     let annotated = Annotated { value: &value, path: String::new(), comments };
     let body = to_string_with_options(&annotated, options).map_err(|error| RenderError::Yaml(error.to_string()))?;
     Ok(format!("{MARKER}\n{body}"))
+}
+
+/// A report for programs that read YAML: no marker, and nothing in it acts on a terminal.
+pub fn report(value: &impl Serialize) -> Result<String, RenderError> {
+    let value = serde_json::to_value(value).map_err(|error| RenderError::Yaml(error.to_string()))?;
+    let options = ser_options! { prefer_block_scalars: false };
+    let body =
+        to_string_with_options(&Printed(&value), options).map_err(|error| RenderError::Yaml(error.to_string()))?;
+    Ok(escape(&body))
+}
+
+/// The text with everything beyond printable ASCII written as YAML's escape for it. That stands in double quotes only:
+/// see [`Printed`].
+fn escape(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut safe, char| {
+        match char {
+            '\n' | ' '..='~' => safe.push(char),
+            _ => safe.push_str(&format!("\\U{:08x}", u32::from(char))),
+        }
+        safe
+    })
+}
+
+/// A key as printable ASCII. The writer puts no key in double quotes on demand, so one beyond it is altered visibly.
+fn ascii(key: &str) -> String {
+    key.chars().fold(String::with_capacity(key.len()), |mut safe, char| {
+        match char {
+            ' '..='~' => safe.push(char),
+            _ => safe.extend(char.escape_unicode()),
+        }
+        safe
+    })
+}
+
+/// A value of which every string beyond printable ASCII is written in double quotes.
+struct Printed<'a>(&'a Value);
+
+impl Serialize for Printed<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Object(fields) => {
+                let mut map = serializer.serialize_map(Some(fields.len()))?;
+                for (key, value) in fields {
+                    map.serialize_entry(&ascii(key), &Printed(value))?;
+                }
+                map.end()
+            }
+            Value::Array(items) => serializer.collect_seq(items.iter().map(Printed)),
+            Value::String(text) => PrintedText(text).serialize(serializer),
+            scalar => scalar.serialize(serializer),
+        }
+    }
+}
+
+struct PrintedText<'a>(&'a str);
+
+impl Serialize for PrintedText<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0.chars().all(|char| matches!(char, ' '..='~')) {
+            self.0.serialize(serializer)
+        } else {
+            DoubleQuoted(self.0).serialize(serializer)
+        }
+    }
 }
 
 /// A value with the comments that stand inside it.
@@ -141,6 +205,16 @@ mod tests {
         let yaml = document(&object, &Comments::new()).unwrap();
         let read: BTreeMap<String, String> = serde_yaml::from_str(&yaml).unwrap();
         assert_eq!(read, HOSTILE.iter().map(|text| ((*text).to_owned(), (*text).to_owned())).collect());
+    }
+
+    #[test]
+    fn a_report_is_ascii_and_means_what_it_meant() {
+        let beyond = ["caf\u{e9}", "\u{202e}evil", "\u{7f}\u{9b}31m", "\u{1f600}: x", "\\\u{e9}\"'"];
+        let texts: Vec<&str> = HOSTILE.iter().copied().chain(beyond).collect();
+        let yaml = report(&json!({ "texts": texts, "k\u{202e}": 1 })).unwrap();
+        assert!(yaml.chars().all(|char| matches!(char, '\n' | ' '..='~')), "{yaml}");
+        let read: Value = serde_yaml::from_str(&yaml).unwrap();
+        assert_eq!(read, json!({ "texts": texts, "k\\u{202e}": 1 }));
     }
 
     #[test]
