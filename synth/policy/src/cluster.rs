@@ -11,7 +11,7 @@ pub type Labels = BTreeMap<String, String>;
 /// The label by which a namespace can be selected by name. The API server sets it on every namespace.
 pub const METADATA_NAME: &str = "kubernetes.io/metadata.name";
 
-/// The namespaces, by name, with their labels.
+/// The namespaces, by name, with their labels; and what the documents leave open, as this cluster's enforcer does it.
 ///
 /// A namespace that is not listed is taken to exist without labels of its own. Every namespace carries
 /// [`METADATA_NAME`] with its own name as the value, whether listed so or not, since the API server sees to that.
@@ -19,6 +19,10 @@ pub const METADATA_NAME: &str = "kubernetes.io/metadata.name";
 pub struct Cluster {
     /// Namespace name to namespace labels.
     pub namespaces: BTreeMap<String, Labels>,
+    /// Whether a pod reaches its own node whatever its egress policies say. The documents differ: the website's page on
+    /// NetworkPolicies exempts "traffic to and from the node where a Pod is running", the API's type comments exempt
+    /// only what comes from it. Calico enforces the latter, hence the default, `false`, which needs a rule.
+    pub own_node_egress_exempt: bool,
 }
 
 impl Cluster {
@@ -64,6 +68,20 @@ pub struct NamedPort {
     pub protocol: Protocol,
     /// `containerPort`.
     pub port: u16,
+}
+
+/// What is sent, as far as policies tell it apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Traffic<'a> {
+    /// To a port of a protocol that a policy can name.
+    Port {
+        /// The protocol.
+        protocol: Protocol,
+        /// The port the destination listens on, after any translation by a Service.
+        port: u16,
+    },
+    /// Of a protocol that no policy can name, such as `ICMP`; the name is for whoever reports.
+    Other(&'a str),
 }
 
 /// One end of a connection, as a policy sees it.

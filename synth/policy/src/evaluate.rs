@@ -2,10 +2,10 @@
 //!
 //! Sentences in quotation marks are those of the API's type comments (`k8s.io/api/networking/v1/types.go`).
 
-use crate::cluster::{Cluster, Party, Pod};
+use crate::cluster::{Cluster, Party, Pod, Traffic};
 use crate::model::{Direction, IpBlock, NetworkPolicy, Peer, PortRange, Ports, Rule};
 use crate::set::PolicySet;
-use crate::verdict::{Decision, Exemption, Verdict};
+use crate::verdict::{Answer, Decision, Exemption, Verdict};
 use crate::{Protocol, Selector};
 use std::net::IpAddr;
 
@@ -17,10 +17,32 @@ pub(crate) fn verdict(
     protocol: Protocol,
     port: u16,
 ) -> Verdict {
-    let target = Target { protocol, port, pod: pod(to) };
+    both_ends(set, cluster, from, to, Some(&Target { protocol, port, pod: pod(to) }))
+}
+
+pub(crate) fn answer(set: &PolicySet, cluster: &Cluster, from: &Party, to: &Party, traffic: Traffic) -> Answer {
+    match traffic {
+        Traffic::Port { protocol, port } => Answer::Defined(verdict(set, cluster, from, to, protocol, port)),
+        Traffic::Other(_) => undefined_if_isolated(both_ends(set, cluster, from, to, None)),
+    }
+}
+
+/// No rule is about such traffic, so an end that says anything but "denied" is not isolated, or exempt.
+fn undefined_if_isolated(verdict: Verdict) -> Answer {
+    if verdict.allowed() {
+        return Answer::Defined(verdict);
+    }
+    let isolating = |decision| match decision {
+        Decision::Denied { isolated_by } => isolated_by,
+        Decision::NotIsolated | Decision::Exempt(_) | Decision::Allowed { .. } => Vec::new(),
+    };
+    Answer::Undefined { egress_isolated_by: isolating(verdict.egress), ingress_isolated_by: isolating(verdict.ingress) }
+}
+
+fn both_ends(set: &PolicySet, cluster: &Cluster, from: &Party, to: &Party, target: Option<&Target>) -> Verdict {
     Verdict {
-        egress: end(set, cluster, Direction::Egress, from, to, &target),
-        ingress: end(set, cluster, Direction::Ingress, to, from, &target),
+        egress: end(set, cluster, Direction::Egress, from, to, target),
+        ingress: end(set, cluster, Direction::Ingress, to, from, target),
     }
 }
 
@@ -54,7 +76,7 @@ fn end(
     direction: Direction,
     this: &Party,
     other: &Party,
-    target: &Target,
+    target: Option<&Target>,
 ) -> Decision {
     let Party::Pod(this) = this else { return Decision::NotIsolated };
     let isolated_by = set.isolating(this, direction);
@@ -85,7 +107,8 @@ struct Asked<'a> {
     direction: Direction,
     this: &'a Pod,
     isolated_by: &'a [usize],
-    target: &'a Target<'a>,
+    /// `None` where no policy can name the protocol: then no rule admits anything.
+    target: Option<&'a Target<'a>>,
 }
 
 impl Asked<'_> {
@@ -99,7 +122,8 @@ impl Asked<'_> {
         self.first_admitting(seen).unwrap_or_else(|| Decision::Denied { isolated_by: self.isolated_by.to_vec() })
     }
 
-    /// "the traffic source is the pod's local node"; and what a pod sends to itself never leaves it.
+    /// "the traffic source is the pod's local node", or its destination where the cluster exempts that too; and what a
+    /// pod sends to itself never leaves it.
     fn exemption(&self, seen: Seen) -> Option<Exemption> {
         let this = self.this;
         let same_pod = match seen {
@@ -110,10 +134,9 @@ impl Asked<'_> {
         if same_pod {
             return Some(Exemption::SamePod);
         }
-        match (self.direction, seen) {
-            (Direction::Ingress, Seen::Address(address)) if holds(&this.node_addresses, address) => {
-                Some(Exemption::OwnNode)
-            }
+        let exempt = self.direction == Direction::Ingress || self.cluster.own_node_egress_exempt;
+        match seen {
+            Seen::Address(address) if exempt && holds(&this.node_addresses, address) => Some(Exemption::OwnNode),
             _ => None,
         }
     }
@@ -129,7 +152,8 @@ impl Asked<'_> {
 
     /// "The traffic must match both ports and from."
     fn admits(&self, policy: &NetworkPolicy, rule: &Rule, seen: Seen) -> bool {
-        let port = rule.ports.as_ref().is_none_or(|ports| ports.iter().any(|range| self.target.is_in(range)));
+        let Some(target) = self.target else { return false };
+        let port = rule.ports.as_ref().is_none_or(|ports| ports.iter().any(|range| target.is_in(range)));
         port && rule.peers.as_ref().is_none_or(|peers| peers.iter().any(|peer| self.is_peer(policy, peer, seen)))
     }
 

@@ -40,6 +40,7 @@
 mod cluster;
 mod error;
 mod evaluate;
+pub mod explain;
 mod index;
 mod load;
 mod model;
@@ -49,10 +50,10 @@ mod selector;
 mod set;
 mod verdict;
 
-pub use cluster::{Cluster, Labels, METADATA_NAME, NamedPort, Party, Pod};
+pub use cluster::{Cluster, Labels, METADATA_NAME, NamedPort, Party, Pod, Traffic};
 pub use error::{LoadError, ParseError, ParseWarning, Problem, Remark};
 pub use model::{Direction, IpBlock, NetworkPolicy, Origin, Peer, PortRange, Ports, Rule};
 pub use protocol::{Protocol, UnknownProtocol};
 pub use selector::{Operator, Requirement, Selector};
 pub use set::{Parsed, PolicySet, Source};
-pub use verdict::{Decision, Exemption, Verdict};
+pub use verdict::{Answer, Decision, Exemption, Verdict};

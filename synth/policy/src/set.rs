@@ -3,8 +3,8 @@
 use crate::error::{ParseError, ParseWarning};
 use crate::index::Index;
 use crate::model::{Direction, NetworkPolicy};
-use crate::verdict::Verdict;
-use crate::{Cluster, LoadError, Party, Pod, Protocol, evaluate, load, parse};
+use crate::verdict::{Answer, Verdict};
+use crate::{Cluster, LoadError, Party, Pod, Protocol, Traffic, evaluate, load, parse};
 use std::path::Path;
 
 /// A text with manifests.
@@ -71,6 +71,12 @@ impl PolicySet {
     /// `port` is the one the destination listens on, after any translation by a Service. Replies need no asking.
     pub fn verdict(&self, cluster: &Cluster, from: &Party, to: &Party, protocol: Protocol, port: u16) -> Verdict {
         evaluate::verdict(self, cluster, from, to, protocol, port)
+    }
+
+    /// As [`PolicySet::verdict`], for any traffic: [`Answer::Undefined`] where it is of a protocol that policies do not
+    /// speak about and a policy isolates an end.
+    pub fn ask(&self, cluster: &Cluster, from: &Party, to: &Party, traffic: Traffic) -> Answer {
+        evaluate::answer(self, cluster, from, to, traffic)
     }
 
     /// The policies that isolate a pod in a direction, in ascending order; none means that it is open.

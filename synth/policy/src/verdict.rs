@@ -16,6 +16,31 @@ impl Verdict {
     }
 }
 
+/// The answer to a question about any traffic, also of protocols that policies do not speak about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// What the policies say. Of a protocol that no policy can name it is always that nothing forbids it.
+    Defined(Verdict),
+    /// The protocol is one that no policy can name, and a policy isolates an end. Website, network-policies: "For other
+    /// protocols, such as ARP or ICMP, the behaviour is undefined", for rules that allow no less than for those that deny.
+    Undefined {
+        /// The policies that isolate the source for egress, in ascending order; none if the other end alone is isolated.
+        egress_isolated_by: Vec<usize>,
+        /// The policies that isolate the destination for ingress, in ascending order.
+        ingress_isolated_by: Vec<usize>,
+    },
+}
+
+impl Answer {
+    /// Whether the traffic passes; `None` where it is undefined.
+    pub fn allowed(&self) -> Option<bool> {
+        match self {
+            Answer::Defined(verdict) => Some(verdict.allowed()),
+            Answer::Undefined { .. } => None,
+        }
+    }
+}
+
 /// What one end says. Policies are named by their index in [`PolicySet::policies`](crate::PolicySet::policies).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
@@ -49,6 +74,6 @@ impl Decision {
 pub enum Exemption {
     /// A pod to itself.
     SamePod,
-    /// A pod's own node to the pod. Not the reverse: some enforcers hold a pod's egress to its own node against its policies.
+    /// A pod's own node to the pod; the reverse only with [`Cluster::own_node_egress_exempt`](crate::Cluster::own_node_egress_exempt).
     OwnNode,
 }

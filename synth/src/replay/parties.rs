@@ -18,7 +18,8 @@ const SOMEWHERE: [IpAddr; 2] =
 /// The namespaces with their labels, for the evaluator.
 pub fn cluster(observation: &Observation) -> Cluster {
     let namespaces = observation.inventory.namespaces.iter();
-    Cluster { namespaces: namespaces.map(|namespace| (namespace.name.clone(), namespace.labels.clone())).collect() }
+    let labels = namespaces.map(|namespace| (namespace.name.clone(), namespace.labels.clone()));
+    Cluster { namespaces: labels.collect(), ..Cluster::default() }
 }
 
 /// The protocol, for the evaluator.

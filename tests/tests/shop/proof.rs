@@ -51,7 +51,7 @@ fn differences(it: &Recorded, oracle: &Oracle) -> Vec<String> {
     let policies = PolicySet::load(&it.policies).unwrap().policies;
     let inventory = &it.observation.inventory;
     let namespaces = inventory.namespaces.iter().map(|it| (it.name.clone(), it.labels.clone())).collect();
-    let cluster = Cluster { namespaces };
+    let cluster = Cluster { namespaces, ..Cluster::default() };
     let mut asked = 0;
     let mut differences = Vec::new();
     for (client, server) in pairs(&inventory.pods) {

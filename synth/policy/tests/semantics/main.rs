@@ -8,6 +8,7 @@ mod isolation;
 mod parties;
 mod peers;
 mod ports;
+mod protocols;
 mod selectors;
 
 use netwright_policy::{Cluster, Labels, NamedPort, Party, Pod, PolicySet, Protocol, Source};
@@ -27,7 +28,7 @@ fn world() -> World {
     api.ports = vec![port("http", Protocol::Tcp, 8080), port("dns", Protocol::Udp, 5353)];
     api.node_addresses = vec![address("192.0.2.1"), address("192.0.2.2")];
     World {
-        cluster: Cluster { namespaces: [("bank".into(), labels(&[("team", "money")]))].into() },
+        cluster: Cluster { namespaces: [("bank".into(), labels(&[("team", "money")]))].into(), ..Cluster::default() },
         front: pod("shop/front", &[("app", "front")], &["10.244.0.1"]),
         api,
         bank_front: pod("bank/front", &[("app", "front")], &["10.244.1.1"]),

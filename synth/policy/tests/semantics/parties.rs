@@ -33,7 +33,8 @@ fn a_node_always_reaches_its_own_pods() {
     assert!(!allows(CLOSED, Party::Node { addresses: &own }, party(&world.front)), "not the node of this pod");
 }
 
-/// The exemption is for the node as source. As destination it needs a rule: Calico, for one, blocks it without.
+/// "OR if the traffic source is the pod's local node": the comment on `ingress` has it, the one on `egress` does not. As
+/// destination the node needs a rule: Calico, for one, blocks it without.
 #[test]
 fn a_pod_needs_a_rule_to_reach_its_own_node() {
     let world = world();
@@ -41,6 +42,26 @@ fn a_pod_needs_a_rule_to_reach_its_own_node() {
     assert!(!allows(CLOSED, party(&world.api), Party::Node { addresses: &own }));
     let open = "{podSelector: {}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 192.0.2.1/32}}]}]}";
     assert!(allows(open, party(&world.api), Party::Node { addresses: &own }));
+}
+
+/// "traffic to and from the node where a Pod is running is always allowed, regardless of the IP address of the Pod or
+/// the node" (website, concepts/services-networking/network-policies): for enforcers that take it at its word.
+#[test]
+fn a_cluster_may_exempt_the_own_node_for_egress_too() {
+    let mut world = world();
+    world.cluster.own_node_egress_exempt = true;
+    let own = [address("192.0.2.1"), address("192.0.2.2")];
+    let (other, both) = ([address("192.0.2.3")], [own[0], address("192.0.2.3")]);
+    let set = policies(&[CLOSED]);
+    let egress = |from, to| set.verdict(&world.cluster, &party(from), &to, Protocol::Tcp, 10250).egress;
+    let exempt = Decision::Exempt(Exemption::OwnNode);
+    assert_eq!(egress(&world.api, Party::Node { addresses: &own }), exempt);
+    assert_eq!(egress(&world.api, outside("192.0.2.2")), exempt);
+    assert!(!egress(&world.api, Party::Node { addresses: &other }).allows());
+    assert!(!egress(&world.api, Party::Node { addresses: &both }).allows());
+    assert!(!egress(&world.front, Party::Node { addresses: &own }).allows(), "not the node of this pod");
+    let ingress = set.verdict(&world.cluster, &Party::Node { addresses: &own }, &party(&world.api), Protocol::Tcp, 80);
+    assert_eq!(ingress.ingress, exempt, "ingress is as it was");
 }
 
 /// A host-network pod is its node (website, network-policies: such pods' traffic is that of the node): no selector
