@@ -47,6 +47,7 @@ mod model;
 mod parse;
 mod protocol;
 mod selector;
+mod service;
 mod set;
 mod verdict;
 
@@ -55,5 +56,8 @@ pub use error::{LoadError, ParseError, ParseWarning, Problem, Remark};
 pub use model::{Direction, IpBlock, NetworkPolicy, Origin, Peer, PortRange, Ports, Rule};
 pub use protocol::{Protocol, UnknownProtocol};
 pub use selector::{Operator, Requirement, Selector};
+pub use service::{
+    Backends, Candidate, Destination, Endpoint, EndpointPort, Resolution, Route, Service, ServicePort, TargetPort,
+};
 pub use set::{Parsed, PolicySet, Source};
 pub use verdict::{Answer, Decision, Exemption, Verdict};

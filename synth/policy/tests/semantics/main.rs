@@ -1,7 +1,7 @@
 //! What a NetworkPolicy means, sentence by sentence. Each test names the sentence it holds to: those in quotation marks
 //! are from the comments on the API's types (`k8s.io/api/networking/v1/types.go`, `k8s.io/apimachinery/pkg/apis/meta/v1/types.go`).
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod addresses;
 mod isolation;
@@ -10,6 +10,7 @@ mod peers;
 mod ports;
 mod protocols;
 mod selectors;
+mod services;
 
 use netwright_policy::{Cluster, Labels, NamedPort, Party, Pod, PolicySet, Protocol, Source};
 use std::net::IpAddr;
