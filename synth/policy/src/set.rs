@@ -16,6 +16,18 @@ pub struct Source {
     pub text: String,
 }
 
+impl Source {
+    /// The texts of a file, or of all `*.yaml`, `*.yml` and `*.json` files in a directory and below, in the order of
+    /// their paths. Entries whose name begins with a dot are left out.
+    ///
+    /// # Errors
+    ///
+    /// If something cannot be read or is no UTF-8 text, or the directory holds no such file.
+    pub fn load(path: &Path) -> Result<Vec<Source>, LoadError> {
+        load::sources(path)
+    }
+}
+
 /// What reading gave.
 #[derive(Debug, Clone)]
 pub struct Parsed {
@@ -53,7 +65,7 @@ impl PolicySet {
     /// If something cannot be read, the directory holds no such file, or [`PolicySet::parse`] fails.
     pub fn load(path: &Path) -> Result<Parsed, LoadError> {
         let errors = |errors| LoadError::Invalid { path: path.to_owned(), errors };
-        Self::parse(&load::sources(path)?).map_err(errors)
+        Self::parse(&Source::load(path)?).map_err(errors)
     }
 
     pub(crate) fn new(policies: Vec<NetworkPolicy>) -> Self {

@@ -1,6 +1,6 @@
 //! From text to single objects: several YAML documents, JSON, and lists within either.
 
-use super::error::{InventoryError, Place};
+use super::error::{InventoryError, Place, RENDER_FIRST, WRITE_WITH_KUBECTL};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -20,9 +20,56 @@ pub(super) fn objects(text: &str, name: &str) -> Result<Vec<Object>, InventoryEr
     let text = text.trim_start_matches('\u{feff}');
     let mut found = Vec::new();
     for (index, document) in documents(text, name)?.into_iter().enumerate() {
-        Reader { name, document: index + 1 }.take(document, &mut found)?;
+        Reader { name, document: index + 1, file: None }.take(document, &mut found)?;
     }
     Ok(found)
+}
+
+/// Every object of the file `name`, in order, lists taken apart, and how many documents are no Kubernetes objects:
+/// beside manifests lie values for charts and settings of tools.
+pub(super) fn manifests(text: &str, name: &str) -> Result<(Vec<Object>, usize), InventoryError> {
+    let text = text.trim_start_matches('\u{feff}');
+    let (mut found, mut passed_over) = (Vec::new(), 0);
+    for (index, document) in values(text, name)?.into_iter().enumerate() {
+        let document_number = index + 1;
+        if document.is_null() {
+            continue;
+        }
+        if !is_object(&document) {
+            passed_over += 1;
+            continue;
+        }
+        let value = serde_json::to_value(document).map_err(|error| syntax(name, document_number, &error))?;
+        Reader { name, document: document_number, file: Some(name) }.take(value, &mut found)?;
+    }
+    Ok((found, passed_over))
+}
+
+/// The documents of `text` as they stand, whatever they are. Merge keys are applied, as people use them in what they write.
+fn values(text: &str, name: &str) -> Result<Vec<serde_yaml::Value>, InventoryError> {
+    let mut documents = Vec::new();
+    if text.trim_start().starts_with('{') {
+        for value in serde_json::Deserializer::from_str(text).into_iter() {
+            documents.push(value.map_err(|error| syntax(name, documents.len() + 1, &error))?);
+        }
+        return Ok(documents);
+    }
+    for document in serde_yaml::Deserializer::from_str(text) {
+        let error = |error: serde_yaml::Error| syntax(name, documents.len() + 1, &error);
+        let mut value = serde_yaml::Value::deserialize(document).map_err(error)?;
+        value.apply_merge().map_err(error)?;
+        documents.push(value);
+    }
+    Ok(documents)
+}
+
+fn syntax(name: &str, document: usize, why: &impl ToString) -> InventoryError {
+    let (name, why) = (name.escape_debug().to_string(), why.to_string().escape_debug().to_string());
+    InventoryError::Syntax { name, document, why, advice: RENDER_FIRST }
+}
+
+fn is_object(document: &serde_yaml::Value) -> bool {
+    ["kind", "apiVersion"].iter().all(|field| document.get(field).is_some_and(serde_yaml::Value::is_string))
 }
 
 /// What starts like JSON is read as JSON: it is much faster than reading it as the YAML it also is.
@@ -31,6 +78,7 @@ fn documents(text: &str, name: &str) -> Result<Vec<Value>, InventoryError> {
         name: name.escape_debug().to_string(),
         document,
         why: why.escape_debug().to_string(),
+        advice: WRITE_WITH_KUBECTL,
     };
     let mut documents = Vec::new();
     if text.trim_start().starts_with('{') {
@@ -49,6 +97,8 @@ fn documents(text: &str, name: &str) -> Result<Vec<Value>, InventoryError> {
 struct Reader<'a> {
     name: &'a str,
     document: usize,
+    /// The file, where messages have to tell it from others.
+    file: Option<&'a str>,
 }
 
 impl Reader<'_> {
@@ -87,7 +137,11 @@ impl Reader<'_> {
         }
         let metadata = value.get("metadata").unwrap_or(&Value::Null);
         let (namespace, name) = (text_of(metadata, "namespace"), text_of(metadata, "name"));
-        Ok(Object { place: Place { document: self.document, item, kind, namespace, name }, api_version, value })
+        Ok(Object {
+            place: Place { file: self.file.map(str::to_owned), document: self.document, item, kind, namespace, name },
+            api_version,
+            value,
+        })
     }
 
     fn not_an_object(&self, item: Option<usize>, why: &str) -> InventoryError {

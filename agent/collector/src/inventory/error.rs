@@ -9,14 +9,19 @@ use std::fmt;
 pub const KUBECTL_COMMAND: &str =
     "kubectl get ns,nodes,pods,svc,endpointslices,deploy,sts,ds,rs,jobs,cronjobs,netpol -A -o yaml";
 
+/// What to do about a text that is no inventory.
+pub(super) const WRITE_WITH_KUBECTL: &str = "write the file with \
+    `kubectl get ns,nodes,pods,svc,endpointslices,deploy,sts,ds,rs,jobs,cronjobs,netpol -A -o yaml`";
+
+/// What to do about a text that is no inventory, where manifests were asked for.
+pub(super) const RENDER_FIRST: &str =
+    "give plain manifests (`helm template`, `kubectl kustomize`) or what `kubectl get -A -o yaml` prints";
+
 /// Why an inventory could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InventoryError {
     /// The text is neither YAML nor JSON.
-    #[error(
-        "inventory {name}, document {document}: this is neither YAML nor JSON: {why}; \
-         write the file with `{KUBECTL_COMMAND}`"
-    )]
+    #[error("inventory {name}, document {document}: this is neither YAML nor JSON: {why}; {advice}")]
     Syntax {
         /// The name the text was given.
         name: String,
@@ -24,6 +29,8 @@ pub enum InventoryError {
         document: usize,
         /// What the parser said, with the line.
         why: String,
+        /// What to do.
+        advice: &'static str,
     },
     /// A document or an item of a list is no Kubernetes object.
     #[error(
@@ -95,6 +102,14 @@ pub enum InventoryWarning {
         /// What is not known without it.
         consequence: &'static str,
     },
+    /// One object stands in the text twice.
+    #[error("{object} stands here again after {first}: the later one counts; leave out patches, or render them first")]
+    Repeated {
+        /// The later one.
+        object: Place,
+        /// The earlier one.
+        first: Box<Place>,
+    },
     /// A kind of which there is nothing although there should be.
     #[error("no {kind} in the inventory: {consequence}")]
     Missing {
@@ -108,6 +123,8 @@ pub enum InventoryWarning {
 /// Where in the text an object stands, and which it is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
+    /// The file, where there are several.
+    pub file: Option<String>,
     /// Which document of the text, from 1.
     pub document: usize,
     /// Which item of the list, from 1, where the document is one.
@@ -120,9 +137,12 @@ pub struct Place {
     pub name: String,
 }
 
-/// `document 1, item 3 (Pod shop/cart-0)`, escaped.
+/// `document 1, item 3 (Pod shop/cart-0)`, escaped, with the file before it where there are several.
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(file) = &self.file {
+            write!(f, "{}, ", file.escape_debug())?;
+        }
         write!(f, "document {}{} ({} ", self.document, item_suffix(self.item), self.kind.escape_debug())?;
         if !self.namespace.is_empty() {
             write!(f, "{}/", self.namespace.escape_debug())?;

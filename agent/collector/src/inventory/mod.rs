@@ -1,5 +1,5 @@
 //! Reads the inventory of a cluster from what `kubectl get` prints, for those who observe without a collector in
-//! the cluster.
+//! the cluster; and from plain manifests, for those who ask about a cluster that may not exist yet ([`read_manifests`]).
 //!
 //! The text becomes objects ([`document`]), the objects are typed ([`objects`]), and each kind is turned into
 //! records in a module of its own. Broken objects stop the reading unless they can be left out without a lie.
@@ -8,6 +8,7 @@ mod document;
 mod error;
 mod fields;
 mod labels;
+mod manifests;
 mod nodes;
 mod objects;
 mod owners;
@@ -16,6 +17,7 @@ mod services;
 mod workloads;
 
 pub use error::{InventoryError, InventoryWarning, KUBECTL_COMMAND, Place};
+pub use manifests::{Manifest, Manifests, TargetPort, read_manifests};
 
 use netwright_record::Time;
 use netwright_record::inventory::Inventory;

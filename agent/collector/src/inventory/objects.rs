@@ -45,29 +45,35 @@ impl Objects {
     /// Types the objects that are of use.
     pub(super) fn sort_out(found: Vec<Object>, report: &mut Report) -> Result<Self, InventoryError> {
         let mut objects = Self::default();
+        objects.add(found, report)?;
+        Ok(objects)
+    }
+
+    /// Types the objects that are of use, and adds them.
+    pub(super) fn add(&mut self, found: Vec<Object>, report: &mut Report) -> Result<(), InventoryError> {
         for object in found {
             let place = object.place.clone();
-            if let Err(fault) = objects.take(object, report) {
+            if let Err(fault) = self.take(object, report) {
                 report.fault(&place, fault)?;
             }
         }
-        Ok(objects)
+        Ok(())
     }
 
     fn take(&mut self, object: Object, report: &mut Report) -> Result<(), Fault> {
         match (object.api_version.as_str(), object.place.kind.as_str()) {
-            ("v1", "Namespace") => keep(&mut self.namespaces, object),
-            ("v1", "Node") => keep(&mut self.nodes, object),
-            ("v1", "Pod") => keep(&mut self.pods, object),
-            ("v1", "Service") => keep(&mut self.services, object),
-            ("discovery.k8s.io/v1", "EndpointSlice") => keep(&mut self.slices, object),
-            ("apps/v1", "Deployment") => keep(&mut self.deployments, object),
-            ("apps/v1", "StatefulSet") => keep(&mut self.stateful_sets, object),
-            ("apps/v1", "DaemonSet") => keep(&mut self.daemon_sets, object),
-            ("apps/v1", "ReplicaSet") => keep(&mut self.replica_sets, object),
-            ("batch/v1", "Job") => keep(&mut self.jobs, object),
-            ("batch/v1", "CronJob") => keep(&mut self.cron_jobs, object),
-            ("networking.k8s.io/v1", "NetworkPolicy") => keep(&mut self.policies, object),
+            ("v1", "Namespace") => keep(&mut self.namespaces, object, report),
+            ("v1", "Node") => keep(&mut self.nodes, object, report),
+            ("v1", "Pod") => keep(&mut self.pods, object, report),
+            ("v1", "Service") => keep(&mut self.services, object, report),
+            ("discovery.k8s.io/v1", "EndpointSlice") => keep(&mut self.slices, object, report),
+            ("apps/v1", "Deployment") => keep(&mut self.deployments, object, report),
+            ("apps/v1", "StatefulSet") => keep(&mut self.stateful_sets, object, report),
+            ("apps/v1", "DaemonSet") => keep(&mut self.daemon_sets, object, report),
+            ("apps/v1", "ReplicaSet") => keep(&mut self.replica_sets, object, report),
+            ("batch/v1", "Job") => keep(&mut self.jobs, object, report),
+            ("batch/v1", "CronJob") => keep(&mut self.cron_jobs, object, report),
+            ("networking.k8s.io/v1", "NetworkPolicy") => keep(&mut self.policies, object, report),
             (api_version, kind) => {
                 report.skip(api_version, kind);
                 Ok(())
@@ -76,7 +82,7 @@ impl Objects {
     }
 }
 
-fn keep<T: DeserializeOwned>(kept: &mut Kept<T>, object: Object) -> Result<(), Fault> {
+fn keep<T: DeserializeOwned>(kept: &mut Kept<T>, object: Object, report: &mut Report) -> Result<(), Fault> {
     let Object { mut place, value, .. } = object;
     if place.name.is_empty() {
         return Err(Fault::new("metadata.name", "is missing"));
@@ -93,7 +99,10 @@ fn keep<T: DeserializeOwned>(kept: &mut Kept<T>, object: Object) -> Result<(), F
         let why = error.inner().to_string();
         Fault::new(error.path().to_string().escape_debug().to_string(), why.escape_debug())
     })?;
-    kept.insert((place.namespace.clone(), place.name.clone(), uid), Entry { place, object });
+    let key = (place.namespace.clone(), place.name.clone(), uid);
+    if let Some(first) = kept.insert(key, Entry { place: place.clone(), object }) {
+        report.repeated(place, first.place);
+    }
     Ok(())
 }
 
@@ -131,6 +140,13 @@ impl Report {
         self.warnings.push(InventoryWarning::LeftOut { object: place.clone(), field, why, consequence });
     }
 
+    /// An object that replaces another. One list of `kubectl get` cannot hold it twice, and several lists agree.
+    fn repeated(&mut self, object: Place, first: Place) {
+        if object.file.is_some() {
+            self.warnings.push(InventoryWarning::Repeated { object, first: Box::new(first) });
+        }
+    }
+
     fn skip(&mut self, api_version: &str, kind: &str) {
         *self.skipped.entry((api_version.to_owned(), kind.to_owned())).or_default() += 1;
     }
@@ -140,6 +156,12 @@ impl Report {
         let missing = missing_addresses(objects, inventory).into_iter().chain(missing_owners(objects, inventory));
         let warnings = missing.filter(|(is_missing, ..)| *is_missing);
         self.warnings.extend(warnings.map(|(_, kind, consequence)| InventoryWarning::Missing { kind, consequence }));
+    }
+
+    /// Takes out how many objects were skipped, by kind and API version.
+    pub(super) fn take_skipped(&mut self) -> BTreeMap<(String, String), usize> {
+        let skipped = std::mem::take(&mut self.skipped);
+        skipped.into_iter().map(|((api_version, kind), count)| ((kind, api_version), count)).collect()
     }
 
     /// All warnings, in a fixed order.

@@ -15,11 +15,11 @@ use netwright_record::inventory::{ContainerPort, Labels, Pod, Workload, Workload
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the manifest of a workload says about its pods.
-struct Manifest<'a> {
-    place: &'a Place,
+pub(super) struct Manifest<'a> {
+    pub(super) place: &'a Place,
     metadata: &'a ObjectMeta,
     selector: Option<&'a LabelSelector>,
-    template: Option<&'a PodTemplateSpec>,
+    pub(super) template: Option<&'a PodTemplateSpec>,
     replicas: Option<i32>,
 }
 
@@ -42,7 +42,8 @@ pub(super) fn read(objects: &Objects, pods: &[Pod], report: &mut Report) -> Resu
     Ok(workloads)
 }
 
-fn manifests(objects: &Objects) -> BTreeMap<WorkloadRef, Manifest<'_>> {
+/// The manifest of each workload; what runs pods for another is none.
+pub(super) fn manifests(objects: &Objects) -> BTreeMap<WorkloadRef, Manifest<'_>> {
     let mut found = BTreeMap::new();
     add(&mut found, &objects.deployments, |object| {
         let spec = object.spec.as_ref();
@@ -67,7 +68,6 @@ fn manifests(objects: &Objects) -> BTreeMap<WorkloadRef, Manifest<'_>> {
         let job = object.spec.as_ref().and_then(|spec| spec.job_template.spec.as_ref());
         (None, job.map(|job| &job.template), None)
     });
-    // What runs pods for another is no workload.
     found.retain(|name, manifest| {
         !matches!(name.kind.as_str(), "ReplicaSet" | "Job") || controller(manifest.metadata).is_none()
     });
