@@ -14,6 +14,7 @@ pub mod inspection;
 pub mod output;
 pub mod render;
 pub mod replay;
+pub mod state;
 pub mod synthesis;
 pub mod text;
 

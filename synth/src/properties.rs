@@ -4,7 +4,8 @@
 use crate::infer::infer;
 use crate::infer::rules::Plan;
 use crate::render::render;
-use crate::replay::{parties, replay};
+use crate::replay::replay;
+use crate::state::convert;
 use crate::testing::{World, address};
 use netwright_policy::{Labels, Party, Pod, PolicySet, Source};
 use netwright_record::inventory::WorkloadRef;
@@ -207,7 +208,7 @@ proptest! {
         let plan = infer(&observation);
         let policies = policies(&observation, &plan);
         let seen = seen(&observation);
-        let cluster = parties::cluster(&observation);
+        let cluster = convert::cluster(&observation.inventory.namespaces);
         let exact: Vec<&WorkloadRef> =
             plan.policies.iter().filter(|policy| policy.selection.widened.is_empty()).map(|policy| &policy.workload).collect();
         let widened: BTreeSet<&WorkloadRef> = plan.findings.widened.values().flatten().collect();
@@ -217,7 +218,7 @@ proptest! {
             }
             let (from, to) = (pod(&observation, client, "client"), pod(&observation, server, "server"));
             for (protocol, port) in [Protocol::Tcp, Protocol::Udp, Protocol::Sctp].into_iter().flat_map(|protocol| PORTS.map(|port| (protocol, port))) {
-                let verdict = policies.verdict(&cluster, &Party::Pod(&from), &Party::Pod(&to), parties::protocol(protocol), port);
+                let verdict = policies.verdict(&cluster, &Party::Pod(&from), &Party::Pod(&to), convert::protocol(protocol), port);
                 let expected = seen.contains(&(client.clone(), server.clone(), protocol, port));
                 prop_assert_eq!(verdict.allowed(), expected, "{} -> {} {}/{}", client, server, port, protocol);
             }

@@ -7,6 +7,7 @@ pub mod parties;
 
 use crate::index::Index;
 use crate::infer::review::needs_decision;
+use crate::state::convert;
 use netwright_policy::{Cluster, Decision, Direction, Party, PolicySet, Verdict};
 use netwright_record::{Edge, Observation};
 use parties::{Alike, End, Parties};
@@ -57,8 +58,11 @@ pub fn replay(
     progress: impl Fn() -> Result<(), Interrupted>,
 ) -> Result<Replay, Interrupted> {
     let index = Index::new(observation);
-    let replaying =
-        Replaying { policies, cluster: parties::cluster(observation), parties: Parties::new(&index, policies) };
+    let replaying = Replaying {
+        policies,
+        cluster: convert::cluster(&observation.inventory.namespaces),
+        parties: Parties::new(&index, policies),
+    };
     let mut replay = Replay::default();
     for (number, edge) in observation.edges.iter().enumerate() {
         progress()?;
@@ -122,7 +126,7 @@ impl Replaying<'_> {
     }
 
     fn ask(&self, edge: &Edge, client: &Party, server: &Party) -> Verdict {
-        self.policies.verdict(&self.cluster, client, server, parties::protocol(edge.protocol), edge.port)
+        self.policies.verdict(&self.cluster, client, server, convert::protocol(edge.protocol), edge.port)
     }
 }
 

@@ -1,11 +1,10 @@
 //! The parties that stand for an endpoint in a replay: every kind of pod a workload had, every address that was seen.
-//!
-//! The adapter between the vocabulary of observations and that of policies.
 
 use crate::index::Index;
-use netwright_policy::{Cluster, Labels, METADATA_NAME, NamedPort, Party, Pod, PolicySet, Protocol};
-use netwright_record::inventory::{self, ContainerPort, WorkloadRef};
-use netwright_record::{Edge, Endpoint, Observation};
+use crate::state::convert::named_ports;
+use netwright_policy::{Labels, METADATA_NAME, NamedPort, Party, Pod, PolicySet};
+use netwright_record::inventory::{self, WorkloadRef};
+use netwright_record::{Edge, Endpoint};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::rc::Rc;
@@ -14,22 +13,6 @@ use std::rc::Rc;
 /// reserved for documentation and so are nobody's.
 const SOMEWHERE: [IpAddr; 2] =
     [IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1))];
-
-/// The namespaces with their labels, for the evaluator.
-pub fn cluster(observation: &Observation) -> Cluster {
-    let namespaces = observation.inventory.namespaces.iter();
-    let labels = namespaces.map(|namespace| (namespace.name.clone(), namespace.labels.clone()));
-    Cluster { namespaces: labels.collect(), ..Cluster::default() }
-}
-
-/// The protocol, for the evaluator.
-pub fn protocol(protocol: netwright_record::Protocol) -> Protocol {
-    match protocol {
-        netwright_record::Protocol::Tcp => Protocol::Tcp,
-        netwright_record::Protocol::Udp => Protocol::Udp,
-        netwright_record::Protocol::Sctp => Protocol::Sctp,
-    }
-}
 
 /// Pods that no policy can tell apart except by their addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -228,18 +211,6 @@ fn alike(index: &Index, workload: &WorkloadRef, keys: &BTreeSet<&str>) -> Vec<Al
 fn project(labels: &Labels, keys: &BTreeSet<&str>) -> Labels {
     let mentioned = labels.iter().filter(|(key, _)| keys.contains(key.as_str()));
     mentioned.map(|(key, value)| (key.clone(), value.clone())).collect()
-}
-
-fn named_ports(ports: &[ContainerPort]) -> Vec<NamedPort> {
-    let mut named: Vec<NamedPort> = ports
-        .iter()
-        .filter_map(|port| {
-            Some(NamedPort { name: port.name.clone()?, protocol: protocol(port.protocol), port: port.port })
-        })
-        .collect();
-    named.sort();
-    named.dedup();
-    named
 }
 
 fn bare(workload: &WorkloadRef, labels: Labels, ports: Vec<NamedPort>) -> Pod {

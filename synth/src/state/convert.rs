@@ -1,0 +1,33 @@
+//! From the vocabulary of observations and inventories to that of policies. For everything that holds one against the
+//! other.
+
+use netwright_policy::{Cluster, NamedPort, Protocol};
+use netwright_record::inventory::{ContainerPort, Namespace};
+
+/// The namespaces with their labels.
+pub fn cluster(namespaces: &[Namespace]) -> Cluster {
+    let labels = namespaces.iter().map(|namespace| (namespace.name.clone(), namespace.labels.clone()));
+    Cluster { namespaces: labels.collect(), ..Cluster::default() }
+}
+
+/// The protocol.
+pub fn protocol(protocol: netwright_record::Protocol) -> Protocol {
+    match protocol {
+        netwright_record::Protocol::Tcp => Protocol::Tcp,
+        netwright_record::Protocol::Udp => Protocol::Udp,
+        netwright_record::Protocol::Sctp => Protocol::Sctp,
+    }
+}
+
+/// The ports that have a name, sorted, each once.
+pub fn named_ports(ports: &[ContainerPort]) -> Vec<NamedPort> {
+    let mut named: Vec<NamedPort> = ports
+        .iter()
+        .filter_map(|port| {
+            Some(NamedPort { name: port.name.clone()?, protocol: protocol(port.protocol), port: port.port })
+        })
+        .collect();
+    named.sort();
+    named.dedup();
+    named
+}
