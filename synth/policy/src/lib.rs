@@ -45,19 +45,24 @@ mod index;
 mod load;
 mod model;
 mod parse;
+mod ports;
 mod protocol;
+mod relation;
 mod selector;
 mod service;
 mod set;
 mod verdict;
 
 pub use cluster::{Cluster, Labels, METADATA_NAME, NamedPort, Party, Pod, Traffic};
-pub use error::{LoadError, ParseError, ParseWarning, Problem, Remark};
+pub use error::{LoadError, ParseError, ParseFailure, ParseWarning, Problem, Remark};
+pub use load::{Parsed, ReadOptions, Source};
 pub use model::{Direction, IpBlock, NetworkPolicy, Origin, Peer, PortRange, Ports, Rule};
+pub use ports::PortSet;
 pub use protocol::{Protocol, UnknownProtocol};
+pub use relation::{AddressRange, Classes, Count, Difference, End, Relation};
 pub use selector::{Operator, Requirement, Selector};
 pub use service::{
     Backends, Candidate, Destination, Endpoint, EndpointPort, Resolution, Route, Service, ServicePort, TargetPort,
 };
-pub use set::{Parsed, PolicySet, Source};
+pub use set::PolicySet;
 pub use verdict::{Answer, Decision, Exemption, Verdict};

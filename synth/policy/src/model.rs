@@ -106,7 +106,7 @@ pub enum Peer {
 }
 
 /// `ipBlock`: a block of addresses with holes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct IpBlock {
     /// `cidr`, its host bits cleared.
     pub cidr: IpNet,
@@ -115,7 +115,7 @@ pub struct IpBlock {
 }
 
 /// One entry of `ports`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PortRange {
     /// `protocol`, TCP where the manifest has none.
     pub protocol: Protocol,
@@ -124,7 +124,7 @@ pub struct PortRange {
 }
 
 /// What `port` and `endPort` say together.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Ports {
     /// No `port`: every port of the protocol.
     All,

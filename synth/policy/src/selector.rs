@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 /// A label selector. All its requirements have to hold; one without requirements matches everything.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Selector {
     /// `matchLabels`, each pair as an `In` of one value, then `matchExpressions`.
     pub requirements: Vec<Requirement>,
@@ -17,7 +17,7 @@ impl Selector {
 }
 
 /// One requirement on one label.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Requirement {
     /// The label's key.
     pub key: String,
@@ -37,7 +37,7 @@ impl Requirement {
 }
 
 /// `operator` and `values` of a match expression. The lists of values are never empty.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Operator {
     /// The label is there and has one of the values.
     In(BTreeSet<String>),

@@ -1,0 +1,381 @@
+//! Pods, put together where no policy tells them apart.
+
+use super::labelled::{Labelled, Vocabulary};
+use super::ranges::{AddressRange, Ranges};
+use super::runs::{Run, Runs};
+use super::{Map, number};
+use crate::model::{IpBlock, NetworkPolicy, Peer, Ports, Rule};
+use crate::{Cluster, METADATA_NAME, Pod, PolicySet, Protocol, Selector};
+use std::collections::BTreeMap;
+
+/// Classes of pods that none of some policy sets tells apart, and ranges of addresses likewise.
+///
+/// Two pods of a class are in the same namespace, agree in all that selectors look at and in the named ports that rules
+/// mention, and their addresses lie in the same blocks. Relations over the same classes can be compared.
+#[derive(Debug)]
+pub struct Classes {
+    pub(crate) seen: Seen,
+    of_pod: Vec<u32>,
+    sizes: Vec<u32>,
+    /// Names to the run of their classes, where they have any.
+    namespaces: Map<String, Run>,
+    /// By namespace number, to select by namespace labels.
+    namespace_labels: Labelled,
+    /// The classes of each namespace number.
+    namespace_runs: Vec<Option<Run>>,
+    labels: Labelled,
+    /// Which named ports the pods of a class have: a number of `port_tables`.
+    port_table: Vec<u32>,
+    port_tables: Vec<Vec<NamedPort>>,
+    /// The classes with an address in a range, for the ranges that have some.
+    at_range: BTreeMap<u32, Runs>,
+    ends: Vec<AddressRange>,
+}
+
+/// The number of a port's name, and what it stands for on some pod.
+type NamedPort = (u32, Protocol, u16);
+
+/// All that policies look at.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    pub(crate) pod_labels: Vocabulary,
+    pub(crate) namespace_labels: Vocabulary,
+    pub(crate) port_names: Map<String, u32>,
+    pub(crate) ranges: Ranges,
+}
+
+impl Seen {
+    fn new(sets: &[&PolicySet]) -> Self {
+        let policies = || sets.iter().flat_map(|set| set.policies());
+        let mut seen = Self {
+            pod_labels: Vocabulary::default(),
+            namespace_labels: Vocabulary::default(),
+            port_names: Map::default(),
+            ranges: Ranges::new(policies().flat_map(rules).flat_map(blocks)),
+        };
+        for policy in policies() {
+            seen.pod_labels.add(&policy.pod_selector);
+            rules(policy).for_each(|rule| seen.rule(rule));
+        }
+        seen
+    }
+
+    fn rule(&mut self, rule: &Rule) {
+        for peer in rule.peers.iter().flatten() {
+            let Peer::Pods { namespaces, pods } = peer else { continue };
+            pods.iter().for_each(|selector| self.pod_labels.add(selector));
+            namespaces.iter().for_each(|selector| self.namespace_labels.add(selector));
+        }
+        for range in rule.ports.iter().flatten() {
+            let Ports::Name(name) = &range.ports else { continue };
+            if !self.port_names.contains_key(name) {
+                self.port_names.insert(name.clone(), number(self.port_names.len()));
+            }
+        }
+    }
+}
+
+fn rules(policy: &NetworkPolicy) -> impl Iterator<Item = &Rule> {
+    policy.ingress.iter().chain(&policy.egress)
+}
+
+fn blocks(rule: &Rule) -> impl Iterator<Item = &IpBlock> {
+    rule.peers.iter().flatten().filter_map(|peer| match peer {
+        Peer::IpBlock(block) => Some(block),
+        Peer::Pods { .. } => None,
+    })
+}
+
+/// A class while pods are being sorted, all in numbers: namespace, port table, how many ranges, those ranges, and the
+/// labels as key and value by turns.
+type Traits = Box<[u32]>;
+
+/// Sorts pods, one after the other.
+struct Sorting<'a> {
+    seen: &'a Seen,
+    /// Names to numbers in the order in which they were met.
+    namespaces: Map<String, u32>,
+    port_tables: Map<Vec<NamedPort>, u32>,
+    classes: Map<Traits, u32>,
+    sizes: Vec<u32>,
+    of_pod: Vec<u32>,
+    /// The last namespace: pods often come namespace by namespace.
+    last: Option<(String, u32)>,
+    /// Room that is used again for each pod.
+    traits: Vec<u32>,
+    ranges: Vec<u32>,
+    labels: Vec<(u32, u32)>,
+}
+
+impl<'a> Sorting<'a> {
+    fn new(seen: &'a Seen) -> Self {
+        Self {
+            seen,
+            namespaces: Map::default(),
+            port_tables: Map::default(),
+            classes: Map::default(),
+            sizes: Vec::new(),
+            of_pod: Vec::new(),
+            last: None,
+            traits: Vec::new(),
+            ranges: Vec::new(),
+            labels: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, pod: &Pod) {
+        self.describe(pod);
+        let class = match self.classes.get(self.traits.as_slice()) {
+            Some(class) => *class,
+            None => {
+                let class = number(self.sizes.len());
+                self.classes.insert(self.traits.clone().into(), class);
+                self.sizes.push(0);
+                class
+            }
+        };
+        if let Some(size) = self.sizes.get_mut(class as usize) {
+            *size += 1;
+        }
+        self.of_pod.push(class);
+    }
+
+    /// Leaves in `traits` all that policies can see of a pod.
+    fn describe(&mut self, pod: &Pod) {
+        let namespace = self.namespace(&pod.namespace);
+        let port_table = self.port_table(pod);
+        self.ranges.clear();
+        self.ranges.extend(pod.addresses.iter().map(|address| self.seen.ranges.of(*address)));
+        self.ranges.sort_unstable();
+        self.ranges.dedup();
+        self.labels.clear();
+        for (key, value) in &pod.labels {
+            self.seen.pod_labels.see(key, value, &mut self.labels);
+        }
+        self.labels.sort_unstable();
+        self.traits.clear();
+        self.traits.extend([namespace, port_table, number(self.ranges.len())]);
+        self.traits.extend(&self.ranges);
+        self.traits.extend(self.labels.iter().flat_map(|(key, value)| [*key, *value]));
+    }
+
+    fn namespace(&mut self, name: &str) -> u32 {
+        if let Some((last, namespace)) = &self.last
+            && last == name
+        {
+            return *namespace;
+        }
+        let namespace = match self.namespaces.get(name) {
+            Some(namespace) => *namespace,
+            None => {
+                let namespace = number(self.namespaces.len());
+                self.namespaces.insert(name.to_owned(), namespace);
+                namespace
+            }
+        };
+        self.last = Some((name.to_owned(), namespace));
+        namespace
+    }
+
+    fn port_table(&mut self, pod: &Pod) -> u32 {
+        let names = &self.seen.port_names;
+        let known = pod.ports.iter().filter(|_| !names.is_empty());
+        let mut table: Vec<NamedPort> =
+            known.filter_map(|port| Some((*names.get(&port.name)?, port.protocol, port.port))).collect();
+        table.sort_unstable();
+        table.dedup();
+        let next = number(self.port_tables.len());
+        *self.port_tables.entry(table).or_insert(next)
+    }
+}
+
+impl Classes {
+    /// Sorts pods of a cluster into classes that none of `sets` tells apart. Linear in the pods and their labels, but
+    /// for the search for each address among the blocks.
+    ///
+    /// Pods that are done hold no address and take no part in anything: leave them out, and those on the host network,
+    /// which are their node to every policy.
+    pub fn new<'p>(sets: &[&PolicySet], cluster: &Cluster, pods: impl IntoIterator<Item = &'p Pod>) -> Self {
+        let seen = Seen::new(sets);
+        let mut sorting = Sorting::new(&seen);
+        pods.into_iter().for_each(|pod| sorting.add(pod));
+        let Sorting { namespaces, port_tables, classes, sizes, of_pod, .. } = sorting;
+        let sorted = Sorted::new(classes, sizes, of_pod);
+        let (namespaces, namespace_labels, namespace_runs) = place(&seen, cluster, namespaces, &sorted.namespaces);
+        let mut tables: Vec<(Vec<NamedPort>, u32)> = port_tables.into_iter().collect();
+        tables.sort_unstable_by_key(|(_, id)| *id);
+        Self {
+            of_pod: sorted.of_pod,
+            sizes: sorted.sizes,
+            namespaces,
+            namespace_labels,
+            namespace_runs,
+            labels: Labelled::new(sorted.labels),
+            port_table: sorted.port_table,
+            port_tables: tables.into_iter().map(|(table, _)| table).collect(),
+            at_range: sorted
+                .at_range
+                .into_iter()
+                .map(|(range, list)| (range, Runs::of_ascending(list.into_iter())))
+                .collect(),
+            ends: seen.ranges.ends(),
+            seen,
+        }
+    }
+
+    /// How many classes there are.
+    pub fn len(&self) -> usize {
+        self.sizes.len()
+    }
+
+    /// Whether there is no pod.
+    pub fn is_empty(&self) -> bool {
+        self.sizes.is_empty()
+    }
+
+    /// The class of a pod, by its place among those given; of one that was not given, a number that no class has.
+    pub fn of_pod(&self, pod: usize) -> usize {
+        self.of_pod.get(pod).map_or(usize::MAX, |class| *class as usize)
+    }
+
+    /// How many pods a class has.
+    pub fn size(&self, class: usize) -> usize {
+        self.sizes.get(class).map_or(0, |size| *size as usize)
+    }
+
+    /// All addresses of both families, IPv4 first, cut into ranges that no policy tells apart. A pod's addresses lie in
+    /// them as well.
+    pub fn ranges(&self) -> &[AddressRange] {
+        &self.ends
+    }
+
+    /// The range in which an address lies.
+    pub fn range_of(&self, address: std::net::IpAddr) -> usize {
+        self.seen.ranges.of(address) as usize
+    }
+
+    /// The classes of a policy's own namespace that a selector selects.
+    pub(crate) fn in_namespace(&self, namespace: &str, selector: Option<&Selector>) -> Runs {
+        self.namespaces.get(namespace).map(|run| self.among(*run, selector)).unwrap_or_default()
+    }
+
+    /// The classes that a selector selects in the namespaces that another one selects.
+    pub(crate) fn in_namespaces(&self, namespaces: &Selector, selector: Option<&Selector>) -> Runs {
+        let Some(all) = number(self.namespace_runs.len()).checked_sub(1) else { return Runs::default() };
+        let selected = self.namespace_labels.select(&self.seen.namespace_labels, namespaces, Run::new(0, all));
+        let runs = selected.numbers().filter_map(|namespace| *self.namespace_runs.get(namespace as usize)?);
+        let runs = Runs::of(runs.collect());
+        match (runs.as_slice(), selector) {
+            ([run], _) => self.among(*run, selector),
+            (_, None) => runs,
+            (_, Some(_)) => {
+                let all = self.sizes.len().checked_sub(1).map(|last| self.among(Run::new(0, number(last)), selector));
+                all.unwrap_or_default().intersection(&runs)
+            }
+        }
+    }
+
+    fn among(&self, run: Run, selector: Option<&Selector>) -> Runs {
+        match selector {
+            Some(selector) => self.labels.select(&self.seen.pod_labels, selector, run),
+            None => Runs::run(run.first, run.last),
+        }
+    }
+
+    /// The classes with an address in some ranges.
+    pub(crate) fn with_address_in(&self, ranges: &Runs) -> Runs {
+        let found = ranges.as_slice().iter().flat_map(|run| self.at_range.range(run.numbers()));
+        Runs::of(found.flat_map(|(_, classes)| classes.as_slice()).copied().collect())
+    }
+
+    /// The table of named ports of a class.
+    pub(crate) fn port_table(&self, class: u32) -> u32 {
+        self.port_table.get(class as usize).copied().unwrap_or_default()
+    }
+
+    /// The ports that a name stands for in a table.
+    pub(crate) fn named(&self, table: u32, name: u32, protocol: Protocol) -> impl Iterator<Item = u16> {
+        let table = self.port_tables.get(table as usize).map(Vec::as_slice).unwrap_or_default();
+        table.iter().filter(move |port| (port.0, port.1) == (name, protocol)).map(|port| port.2)
+    }
+}
+
+/// The classes in the order of their namespaces, so that a namespace is a run of them.
+struct Sorted {
+    of_pod: Vec<u32>,
+    sizes: Vec<u32>,
+    /// The number of each class's namespace.
+    namespaces: Vec<u32>,
+    port_table: Vec<u32>,
+    labels: Vec<Box<[(u32, u32)]>>,
+    at_range: BTreeMap<u32, Vec<u32>>,
+}
+
+impl Sorted {
+    fn new(classes: Map<Traits, u32>, sizes: Vec<u32>, mut of_pod: Vec<u32>) -> Self {
+        let mut classes: Vec<(Traits, u32)> = classes.into_iter().collect();
+        classes.sort_unstable_by_key(|(traits, class)| (traits.first().copied(), *class));
+        let mut place = vec![0; classes.len()];
+        let mut sorted = Self {
+            of_pod: Vec::new(),
+            sizes: Vec::with_capacity(classes.len()),
+            namespaces: Vec::with_capacity(classes.len()),
+            port_table: Vec::with_capacity(classes.len()),
+            labels: Vec::with_capacity(classes.len()),
+            at_range: BTreeMap::new(),
+        };
+        for (index, (traits, class)) in classes.iter().enumerate() {
+            place.iter_mut().skip(*class as usize).take(1).for_each(|place| *place = number(index));
+            sorted.sizes.push(sizes.get(*class as usize).copied().unwrap_or_default());
+            sorted.class(number(index), traits);
+        }
+        of_pod.iter_mut().for_each(|class| *class = place.get(*class as usize).copied().unwrap_or_default());
+        Self { of_pod, ..sorted }
+    }
+
+    fn class(&mut self, class: u32, traits: &[u32]) {
+        let [namespace, port_table, ranges, rest @ ..] = traits else { return };
+        self.namespaces.push(*namespace);
+        self.port_table.push(*port_table);
+        let (ranges, labels) = rest.split_at_checked(*ranges as usize).unwrap_or((&[], rest));
+        for range in ranges {
+            self.at_range.entry(*range).or_default().push(class);
+        }
+        let pairs = labels.as_chunks::<2>().0.iter();
+        self.labels.push(pairs.map(|[key, value]| (*key, *value)).collect());
+    }
+}
+
+/// Namespaces by name and by label, each with the run of its classes. Namespaces without pods are left out: nobody is there.
+#[allow(clippy::type_complexity, reason = "three fields of one structure, built together")]
+fn place(
+    seen: &Seen,
+    cluster: &Cluster,
+    names: Map<String, u32>,
+    of_class: &[u32],
+) -> (Map<String, Run>, Labelled, Vec<Option<Run>>) {
+    let mut runs: Vec<Option<Run>> = vec![None; names.len()];
+    for (class, namespace) in of_class.iter().enumerate() {
+        let class = number(class);
+        let Some(run) = runs.get_mut(*namespace as usize) else { continue };
+        *run = Some(run.map_or(Run::new(class, class), |run| Run::new(run.first, class)));
+    }
+    let mut labels: Vec<Box<[(u32, u32)]>> = vec![Box::default(); names.len()];
+    let mut by_name = Map::default();
+    for (name, index) in names {
+        by_name.extend(runs.get(index as usize).copied().flatten().map(|run| (name.clone(), run)));
+        labels.iter_mut().skip(index as usize).take(1).for_each(|place| *place = visible(seen, cluster, &name));
+    }
+    (by_name, Labelled::new(labels), runs)
+}
+
+/// What selectors can see of a namespace's labels.
+fn visible(seen: &Seen, cluster: &Cluster, name: &str) -> Box<[(u32, u32)]> {
+    let mut labels = Vec::new();
+    seen.namespace_labels.see(METADATA_NAME, name, &mut labels);
+    for (key, value) in cluster.namespaces.get(name).into_iter().flatten().filter(|(key, _)| *key != METADATA_NAME) {
+        seen.namespace_labels.see(key, value, &mut labels);
+    }
+    labels.sort_unstable();
+    labels.into()
+}
