@@ -1,9 +1,14 @@
 //! A second opinion on policies: PyPI's network-config-analyzer, which shares no code with this project.
 
+mod batch;
+
+pub use batch::{Question, ask_all};
+
 use anyhow::{Context, Result, bail};
 use netwright_record::Protocol;
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -26,9 +31,19 @@ impl Permission {
     }
 }
 
-/// What network-config-analyzer says is permitted between pods: (client, server), each as `namespace/pod`, in the order of its lines.
+/// Address ranges, and what each may use or offer.
+type Ranges = Vec<(RangeInclusive<IpAddr>, Permission)>;
+
+/// What network-config-analyzer says is permitted. Pods are called `namespace/pod`.
 #[derive(Debug, Clone, Default)]
-pub struct Oracle(BTreeMap<(String, String), Vec<Permission>>);
+pub struct Oracle {
+    /// (client, server) as in the lines, either of them possibly a list of address ranges.
+    pairs: BTreeMap<(String, String), Vec<Permission>>,
+    /// Server to client addresses.
+    clients: BTreeMap<String, Ranges>,
+    /// Client to server addresses.
+    servers: BTreeMap<String, Ranges>,
+}
 
 impl Oracle {
     /// The program, where it is installed.
@@ -63,34 +78,75 @@ impl Oracle {
 
     /// Whether a connection from one pod to another is permitted.
     pub fn permits(&self, client: &str, server: &str, protocol: Protocol, port: u16) -> bool {
-        let key = (client.to_owned(), server.to_owned());
-        self.0.get(&key).is_some_and(|permissions| permissions.iter().any(|it| it.covers(protocol, port)))
+        self.between(client, server).iter().any(|it| it.covers(protocol, port))
+    }
+
+    /// All that is permitted from one pod to another; none from a pod to itself, of which the tool says nothing.
+    pub fn between(&self, client: &str, server: &str) -> &[Permission] {
+        self.pairs.get(&(client.to_owned(), server.to_owned())).map_or(&[], Vec::as_slice)
+    }
+
+    /// All that is permitted from an address outside to a pod.
+    pub fn from_address(&self, client: IpAddr, server: &str) -> Vec<Permission> {
+        holding(self.clients.get(server), client)
+    }
+
+    /// All that is permitted from a pod to an address outside.
+    pub fn to_address(&self, client: &str, server: IpAddr) -> Vec<Permission> {
+        holding(self.servers.get(client), server)
     }
 
     /// How many pairs have some permission.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.pairs.len()
     }
 
     /// Whether nothing is permitted at all.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.pairs.is_empty()
     }
 
-    /// Reads lines such as `shop/front => shop/api : {protocols:TCP,dst_ports:80,90-99}`.
+    /// Reads lines such as `shop/front => shop/api : {protocols:TCP,dst_ports:80,90-99}`, of which there has to be one.
     fn parse(text: &str) -> Result<Self> {
-        let mut pairs: BTreeMap<_, Vec<Permission>> = BTreeMap::new();
+        let oracle = Self::read(text)?;
+        if oracle.is_empty() {
+            bail!("network-config-analyzer printed no pair at all:\n{text}");
+        }
+        Ok(oracle)
+    }
+
+    /// The same, where nothing at all may be permitted.
+    fn read(text: &str) -> Result<Self> {
+        let mut oracle = Self::default();
         for line in text.lines() {
             let Some((client, rest)) = line.split_once(" => ") else { continue };
             let (server, what) = rest.split_once(" : ").with_context(|| format!("no connections in {line:?}"))?;
             let permissions = permissions(what.trim()).with_context(|| format!("in {line:?}"))?;
-            pairs.entry((client.trim().to_owned(), server.trim().to_owned())).or_default().extend(permissions);
+            oracle.permit(client.trim(), server.trim(), permissions);
         }
-        if pairs.is_empty() {
-            bail!("network-config-analyzer printed no pair at all:\n{text}");
-        }
-        Ok(Self(pairs))
+        Ok(oracle)
     }
+
+    fn permit(&mut self, client: &str, server: &str, permissions: Vec<Permission>) {
+        let each = |range: RangeInclusive<IpAddr>| permissions.iter().map(move |it| (range.clone(), it.clone()));
+        self.clients.entry(server.to_owned()).or_default().extend(addresses(client).into_iter().flat_map(each));
+        self.servers.entry(client.to_owned()).or_default().extend(addresses(server).into_iter().flat_map(each));
+        self.pairs.entry((client.to_owned(), server.to_owned())).or_default().extend(permissions);
+    }
+}
+
+fn holding(ranges: Option<&Ranges>, address: IpAddr) -> Vec<Permission> {
+    let found = ranges.into_iter().flatten().filter(|(range, _)| range.contains(&address));
+    found.map(|(_, permission)| permission.clone()).collect()
+}
+
+/// `10.0.0.0-10.0.0.9, 10.0.0.11`; none where it is the name of a pod.
+fn addresses(text: &str) -> Vec<RangeInclusive<IpAddr>> {
+    let range = |text: &str| {
+        let (first, last) = text.trim().split_once('-').unwrap_or((text.trim(), text.trim()));
+        Some(first.parse().ok()?..=last.parse().ok()?)
+    };
+    text.split(',').filter_map(range).collect()
 }
 
 /// Namespaces and pods alone, without owners: of several pods with one owner the tool would show only some.
@@ -137,6 +193,17 @@ mod tests {
         assert!(oracle.permits("a/x", "b/dns", Protocol::Udp, 53));
         assert!(!oracle.permits("b/y", "a/x", Protocol::Tcp, 80));
         assert!(oracle.permits("a/x", "a/z", Protocol::Udp, 1));
+    }
+
+    #[test]
+    fn ranges_of_addresses_are_looked_into() {
+        let text =
+            "10.0.0.0-10.0.0.9, 10.0.0.11 => b/y : {protocols:TCP,dst_ports:80}\na/x => 2001:db8::1 : All connections";
+        let oracle = Oracle::parse(text).unwrap();
+        let from = |text: &str| oracle.from_address(text.parse().unwrap(), "b/y").len();
+        assert_eq!([from("10.0.0.9"), from("10.0.0.10"), from("10.0.0.11"), from("::a00:9")], [1, 0, 1, 0]);
+        assert_eq!(oracle.to_address("a/x", "2001:db8::1".parse().unwrap()).len(), 1);
+        assert!(oracle.to_address("b/y", "2001:db8::1".parse().unwrap()).is_empty());
     }
 
     #[test]
