@@ -49,14 +49,30 @@ pub fn comment(text: &str) -> String {
 /// The value as JSON in which everything beyond printable ASCII is written as `\u…`, which means the same inside the
 /// strings where alone it occurs.
 pub fn json(value: &impl Serialize) -> serde_json::Result<String> {
-    let text = serde_json::to_string_pretty(value)?;
-    Ok(text.chars().fold(String::with_capacity(text.len() + 1), |mut safe, char| {
+    Ok(ascii(&serde_json::to_string_pretty(value)?) + "\n")
+}
+
+/// As [`json`], on one line without its end.
+pub fn json_line(value: &impl Serialize) -> serde_json::Result<String> {
+    Ok(ascii(&serde_json::to_string(value)?))
+}
+
+fn ascii(json: &str) -> String {
+    json.chars().fold(String::with_capacity(json.len() + 1), |mut safe, char| {
         match char {
             '\n' | ' '..='~' => safe.push(char),
             _ => char.encode_utf16(&mut [0; 2]).iter().for_each(|unit| safe.push_str(&format!("\\u{unit:04x}"))),
         }
         safe
-    }) + "\n")
+    })
+}
+
+/// The text as one field of a CSV file (RFC 4180) that no spreadsheet takes for a formula: what begins like one gets an
+/// apostrophe in front.
+pub fn csv(text: &str) -> String {
+    let safe = visible(text);
+    let safe = if safe.starts_with(['=', '+', '-', '@']) { format!("'{safe}") } else { safe };
+    if safe.contains(['"', ',', ';', '\'']) { format!("\"{}\"", safe.replace('"', "\"\"")) } else { safe }
 }
 
 /// `items` joined by commas, at most `shown` of them, and how many more there are.
@@ -84,6 +100,14 @@ mod tests {
     fn a_comment_is_one_line_of_bounded_length() {
         assert_eq!(comment("a.example\n- evil: true\u{2028}x"), "a.example\\u{a}- evil: true\\u{2028}x");
         assert!(comment(&"x".repeat(10_000)).len() < 300);
+    }
+
+    #[test]
+    fn a_field_of_csv_is_neither_a_formula_nor_two_fields() {
+        assert_eq!(csv("cart"), "cart");
+        assert_eq!(csv("=cmd|' /C calc'!A0"), "\"'=cmd|' /C calc'!A0\"");
+        assert_eq!(csv("@x"), "\"'@x\"");
+        assert_eq!(csv("a,\"b\"\n-1"), "\"a,\"\"b\"\"\\n-1\"");
     }
 
     #[test]

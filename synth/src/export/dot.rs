@@ -6,7 +6,7 @@ use netwright_record::Endpoint;
 use std::fmt::Write;
 
 /// Dark text on light fills (contrast at least 7:1), so that the drawing can be read in print and by everyone.
-const HEAD: &str = r##"digraph netwright {
+pub(crate) const HEAD: &str = r##"digraph netwright {
   graph [rankdir=LR, nodesep=0.35, ranksep=1.1, pad=0.3, fontname="Helvetica,Arial,sans-serif", fontsize=13, bgcolor="#ffffff", newrank=true];
   node [shape=box, style="rounded,filled", fontname="Helvetica,Arial,sans-serif", fontsize=12, margin="0.18,0.09", color="#41546b", fillcolor="#ffffff", fontcolor="#15202b", penwidth=1.1];
   edge [fontname="Helvetica,Arial,sans-serif", fontsize=10, color="#41546b", fontcolor="#15202b", arrowsize=0.7, penwidth=1.1];
@@ -31,7 +31,7 @@ pub fn write(graph: &DependencyGraph) -> String {
     out
 }
 
-fn frame(group: &Group) -> &'static str {
+pub(crate) fn frame(group: &Group) -> &'static str {
     match group {
         Group::Namespace(_) => {
             r##"labeljust=l; style="rounded,filled"; color="#8fa3ba"; fillcolor="#eef3f8"; fontcolor="#15202b";"##
@@ -55,7 +55,7 @@ fn shape(endpoint: &Endpoint) -> &'static str {
 }
 
 /// A quoted label of several lines. Graphviz reads backslashes and HTML entities inside quotes.
-fn quoted(lines: &[String]) -> String {
+pub(crate) fn quoted(lines: &[String]) -> String {
     let escaped = lines.iter().map(|line| {
         line.chars().fold(String::new(), |mut safe, char| {
             match char {

@@ -57,6 +57,12 @@ impl<'c> Relation<'c> {
         }
     }
 
+    /// The ports of a pod of a class that its own policies let a pod of another class (or another one of the same) use,
+    /// whatever the policies of that one say.
+    pub fn admitted(&self, from: usize, to: usize) -> &PortSet {
+        self.set(self.ingress_row(number(to)).map_or(NONE, |row| row.at_class(number(from))))
+    }
+
     /// The ports that a pod of a class may use towards the addresses of a range.
     pub fn to_range(&self, from: usize, range: usize) -> &PortSet {
         let ports = self.egress_row(number(from)).map_or(NONE, |row| row.at_range(number(range)));
