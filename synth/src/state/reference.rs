@@ -50,7 +50,7 @@ pub enum ReferenceError {
         written: String,
     },
     /// Nothing has that name.
-    #[error("{}: there is no such {what} in the inventory{}", text::plain(.written), near(.near))]
+    #[error("{}: there is no such {what} in the inventory{}", text::plain(.written), did_you_mean(.near))]
     Unknown {
         /// As written.
         written: String,
@@ -69,7 +69,7 @@ pub enum ReferenceError {
     },
 }
 
-fn near(names: &[String]) -> String {
+fn did_you_mean(names: &[String]) -> String {
     if names.is_empty() { String::new() } else { format!("; did you mean {}?", options(names)) }
 }
 
@@ -211,7 +211,7 @@ impl State {
     }
 
     /// Who holds an address.
-    fn at(&self, address: IpAddr) -> Subject<'_> {
+    pub fn at(&self, address: IpAddr) -> Subject<'_> {
         let address = address.to_canonical();
         let holds = |addresses: &[IpAddr]| addresses.iter().any(|held| held.to_canonical() == address);
         let pod = self.pods.iter().find(|pod| !pod.host_network && holds(&pod.pod.addresses));
