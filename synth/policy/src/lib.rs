@@ -42,6 +42,7 @@ mod error;
 mod evaluate;
 pub mod explain;
 mod index;
+pub mod lint;
 mod load;
 mod model;
 mod parse;

@@ -1,0 +1,30 @@
+//! A peer that is no pod.
+
+use crate::lint::check::{Check, Level};
+use crate::lint::facts::{Facts, Named};
+use crate::lint::field::Part;
+use crate::lint::finding::Findings;
+
+pub(super) const CHECK: Check = Check {
+    code: "peer-selects-nothing",
+    level: Level::Warning,
+    profile: None,
+    why: "A peer that matches no pod admits nobody, so whoever it was written for is denied.",
+    advice: "Compare both selectors with the labels of the pods and their namespaces, or remove the peer.",
+    run,
+};
+
+fn run(facts: &Facts<'_>, found: &mut Findings<'_>) {
+    if !facts.knows_pods() {
+        return;
+    }
+    for at in facts.rules() {
+        for peer in at.selectors() {
+            let no_namespace = peer.namespaces.is_some_and(|selector| !facts.pods.chooses_any(selector));
+            let hosts = || facts.hosts.select(&at.policy.namespace, peer.namespaces, peer.pods);
+            if !no_namespace && facts.peer(&at, &peer).is_empty() && hosts().is_empty() {
+                found.policy(at.index, at.part(Part::Peer(peer.place)), "selects no pod", Named::none());
+            }
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! A Service's port where the pod's is meant.
+
+use crate::lint::check::{Check, Level};
+use crate::lint::facts::{At, Facts, Groups, Named, may_use, service_name};
+use crate::lint::field::Part;
+use crate::lint::finding::Findings;
+use crate::lint::input::{Service, ServicePort};
+use crate::{Direction, Ports};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+pub(super) const CHECK: Check = Check {
+    code: "service-port",
+    level: Level::Warning,
+    profile: None,
+    why: "Policies are asked after a Service's port has been translated, so they see the port of the pod only.",
+    advice: "Write the Service's targetPort in its place.",
+    run,
+};
+
+fn run(facts: &Facts<'_>, found: &mut Findings<'_>) {
+    let services = translating(facts);
+    if services.is_empty() {
+        return;
+    }
+    for at in facts.rules() {
+        let destinations = destinations(facts, &at);
+        for (place, range) in at.rule.ports.iter().flatten().enumerate() {
+            let Ports::Numbers { first, last } = range.ports else { continue };
+            if first != last {
+                continue;
+            }
+            let Some(candidates) = services.get(&(range.protocol.as_str(), first)) else { continue };
+            let names = candidates.iter().filter(|one| one.is_meant(&at, &destinations)).map(|one| one.describe());
+            let names: Named = names.collect();
+            if !names.shown.is_empty() {
+                let message = format!("{} {first} is the port of a Service, not of its pods", range.protocol);
+                found.policy(at.index, at.part(Part::Port(place)), message, names);
+            }
+        }
+    }
+}
+
+/// A port of a Service behind which none of the pods listens on the same number.
+struct Translated<'a> {
+    service: &'a Service,
+    port: &'a ServicePort,
+    backends: Rc<Groups>,
+    /// Whether the number is also the target of some port of a Service with the same pods.
+    is_target: bool,
+}
+
+impl Translated<'_> {
+    /// Whether a rule for these destinations means the Service: they are behind it, and its target port is not allowed.
+    fn is_meant(&self, at: &At<'_>, destinations: &[Rc<Groups>]) -> bool {
+        let allowed = |target: &u16| may_use(at.rule, self.port.protocol, *target);
+        let are_behind = || destinations.iter().any(|groups| groups.intersects(&self.backends));
+        !self.is_target && !self.port.targets.iter().any(allowed) && are_behind()
+    }
+
+    fn describe(&self) -> String {
+        let targets: Vec<String> = self.port.targets.iter().map(ToString::to_string).collect();
+        format!("{} has target port {}", service_name(self.service), targets.join(" or "))
+    }
+}
+
+fn translating<'a>(facts: &Facts<'a>) -> BTreeMap<(&'static str, u16), Vec<Translated<'a>>> {
+    let mut found = BTreeMap::<_, Vec<Translated<'_>>>::new();
+    let services = facts.input.services.iter().map(|service| (service, Rc::new(facts.backends(service))));
+    let services: Vec<_> = services.filter(|(_, backends)| !backends.is_empty()).collect();
+    for (service, backends) in &services {
+        let ports = service.ports.iter().filter(|port| !port.targets.is_empty() && !port.targets.contains(&port.port));
+        for port in ports {
+            let is_target = is_target(facts, port, backends);
+            let one = Translated { service, port, backends: Rc::clone(backends), is_target };
+            found.entry((port.protocol.as_str(), port.port)).or_default().push(one);
+        }
+    }
+    found.values_mut().for_each(|list| list.sort_by_key(|one| service_name(one.service)));
+    found
+}
+
+/// Whether a pod behind it has a container port of that number that has a name.
+fn is_target(facts: &Facts<'_>, port: &ServicePort, backends: &Groups) -> bool {
+    let listens = |named: &crate::NamedPort| named.port == port.port && named.protocol == port.protocol;
+    facts.pods.members(backends).any(|group| group.ports.iter().any(listens))
+}
+
+/// The pods that are connected to under a rule.
+fn destinations<'a>(facts: &Facts<'a>, at: &At<'a>) -> Vec<Rc<Groups>> {
+    match at.direction {
+        Direction::Ingress => vec![facts.selected(at.index)],
+        Direction::Egress => at.selectors().map(|peer| facts.peer(at, &peer)).collect(),
+    }
+}

@@ -1,0 +1,36 @@
+//! Egress to some nodes and not to all.
+
+use crate::Direction;
+use crate::lint::check::{Check, Level};
+use crate::lint::facts::{At, Facts, Named};
+use crate::lint::field::Part;
+use crate::lint::finding::Findings;
+use std::collections::BTreeSet;
+
+pub(super) const CHECK: Check = Check {
+    code: "some-nodes",
+    level: Level::Warning,
+    profile: None,
+    why: "Who talks to kubelets or host-network pods needs every node, and a pod's own node among them: nodes come and go.",
+    advice: "Allow the block that all nodes come from, or each node's address; leave it if those few were meant.",
+    run,
+};
+
+fn run(facts: &Facts<'_>, found: &mut Findings<'_>) {
+    for at in facts.rules().filter(|at| at.direction == Direction::Egress) {
+        let reached = nodes(facts, &at);
+        // One node is most likely a control plane's address, written down on purpose.
+        if reached.len() < 2 || reached.len() >= facts.input.nodes.len() {
+            continue;
+        }
+        let missing = facts.input.nodes.iter().enumerate().filter(|(index, _)| !reached.contains(index));
+        let mut names: Vec<String> = missing.map(|(_, node)| node.name.clone()).collect();
+        names.sort();
+        let message = format!("allows {} of {} nodes and leaves out", reached.len(), facts.input.nodes.len());
+        found.policy(at.index, at.part(Part::Peers), message, names.into_iter().collect::<Named>());
+    }
+}
+
+fn nodes(facts: &Facts<'_>, at: &At<'_>) -> BTreeSet<usize> {
+    at.blocks().flat_map(|(_, block)| facts.node_addresses().within(block)).map(|(_, node)| *node).collect()
+}

@@ -1,0 +1,249 @@
+//! What the checks ask again and again, worked out once: which pods a selector selects, which policies isolate which
+//! pods, whose an address is, where cluster DNS is. For every check.
+
+mod addresses;
+mod dns;
+mod groups;
+mod named;
+mod population;
+mod ports;
+
+pub(super) use addresses::Addresses;
+pub(super) use dns::Dns;
+pub(super) use groups::{Group, Groups};
+pub(super) use named::Named;
+pub(super) use population::Population;
+pub(super) use ports::{all_ports, may_use, ports_for};
+
+use super::field::{Field, Part};
+use super::input::{Input, Service, Subject};
+use crate::{Direction, IpBlock, NetworkPolicy, Peer, Rule, Selector};
+use std::cell::OnceCell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+/// The facts. Numbers of policies are their indexes in the set.
+pub(super) struct Facts<'a> {
+    pub(super) input: Input<'a>,
+    /// Pods with addresses of their own.
+    pub(super) pods: Population<'a>,
+    /// Host-network pods: a policy means them by their labels and never meets them.
+    pub(super) hosts: Population<'a>,
+    selected: Vec<Rc<Groups>>,
+    isolating: [OnceCell<Vec<Vec<usize>>>; 2],
+    addresses: OnceCell<Addresses<u32>>,
+    node_addresses: OnceCell<Addresses<usize>>,
+    cluster_ips: OnceCell<Addresses<usize>>,
+    dns: OnceCell<Option<Dns>>,
+}
+
+/// A rule that counts, and where it stands.
+#[derive(Clone, Copy)]
+pub(super) struct At<'a> {
+    pub(super) policy: &'a NetworkPolicy,
+    /// The index of the policy.
+    pub(super) index: usize,
+    pub(super) direction: Direction,
+    /// The index of the rule.
+    pub(super) number: usize,
+    pub(super) rule: &'a Rule,
+}
+
+impl<'a> At<'a> {
+    pub(super) fn whole(&self) -> Field {
+        Field::Rule { direction: self.direction, rule: self.number, part: None }
+    }
+
+    pub(super) fn part(&self, part: Part) -> Field {
+        Field::Rule { direction: self.direction, rule: self.number, part: Some(part) }
+    }
+
+    /// The peers of the rule; none where it is for every peer.
+    pub(super) fn peers(&self) -> impl Iterator<Item = (usize, &'a Peer)> + use<'a> {
+        self.rule.peers.iter().flatten().enumerate()
+    }
+
+    pub(super) fn blocks(&self) -> impl Iterator<Item = (usize, &'a IpBlock)> + use<'a> {
+        self.peers().filter_map(|(number, peer)| match peer {
+            Peer::IpBlock(block) => Some((number, block)),
+            Peer::Pods { .. } => None,
+        })
+    }
+
+    /// The peers that are pods: their place, namespaceSelector and podSelector.
+    pub(super) fn selectors(&self) -> impl Iterator<Item = Selectors<'a>> + use<'a> {
+        self.peers().filter_map(|(place, peer)| match peer {
+            Peer::Pods { namespaces, pods } => {
+                Some(Selectors { place, namespaces: namespaces.as_ref(), pods: pods.as_ref() })
+            }
+            Peer::IpBlock(_) => None,
+        })
+    }
+}
+
+/// A peer that selects pods.
+#[derive(Clone, Copy)]
+pub(super) struct Selectors<'a> {
+    pub(super) place: usize,
+    pub(super) namespaces: Option<&'a Selector>,
+    pub(super) pods: Option<&'a Selector>,
+}
+
+impl<'a> Facts<'a> {
+    pub(super) fn new(input: Input<'a>) -> Self {
+        let keys = mentioned_keys(&input);
+        let known = input.cluster.namespaces.keys().map(String::as_str);
+        let namespaces: BTreeSet<&str> =
+            known.chain(input.pods.iter().map(|subject| subject.pod.namespace.as_str())).collect();
+        let population = |host_network: bool| {
+            let subjects = input.pods.iter().filter(move |subject: &&Subject| subject.host_network == host_network);
+            Population::new(input.cluster, &namespaces, subjects, &keys)
+        };
+        let pods = population(false);
+        let select = |policy: &'a NetworkPolicy| pods.select(&policy.namespace, None, Some(&policy.pod_selector));
+        Self {
+            input,
+            selected: input.policies.policies().iter().map(select).collect(),
+            hosts: population(true),
+            pods,
+            isolating: Default::default(),
+            addresses: OnceCell::new(),
+            node_addresses: OnceCell::new(),
+            cluster_ips: OnceCell::new(),
+            dns: OnceCell::new(),
+        }
+    }
+
+    /// Whether any pod is known, so that selecting none means something.
+    pub(super) fn knows_pods(&self) -> bool {
+        !self.input.pods.is_empty()
+    }
+
+    pub(super) fn policies(&self) -> impl Iterator<Item = (usize, &'a NetworkPolicy)> + use<'a> {
+        self.input.policies.policies().iter().enumerate()
+    }
+
+    /// The rules of all policies in the directions that they isolate.
+    pub(super) fn rules(&self) -> impl Iterator<Item = At<'a>> + use<'a> {
+        self.policies().flat_map(|(index, policy)| {
+            [Direction::Ingress, Direction::Egress].into_iter().flat_map(move |direction| {
+                let rules = policy.rules(direction).into_iter().flatten().enumerate();
+                rules.map(move |(number, rule)| At { policy, index, direction, number, rule })
+            })
+        })
+    }
+
+    /// The pods that a policy selects.
+    pub(super) fn selected(&self, policy: usize) -> Rc<Groups> {
+        self.selected.get(policy).cloned().unwrap_or_default()
+    }
+
+    /// The pods that a peer selects.
+    pub(super) fn peer(&self, at: &At<'a>, peer: &Selectors<'a>) -> Rc<Groups> {
+        self.pods.select(&at.policy.namespace, peer.namespaces, peer.pods)
+    }
+
+    /// The policies that isolate a group of pods, in ascending order.
+    pub(super) fn isolating(&self, direction: Direction, group: usize) -> &[usize] {
+        let cell = match direction {
+            Direction::Ingress => &self.isolating[0],
+            Direction::Egress => &self.isolating[1],
+        };
+        let lists = cell.get_or_init(|| {
+            let mut lists = vec![Vec::new(); self.pods.groups.len()];
+            for (index, policy) in self.policies().filter(|(_, policy)| policy.rules(direction).is_some()) {
+                debug_assert_eq!(self.input.policies.policies().get(index), Some(policy));
+                for group in self.selected(index).iter() {
+                    lists.get_mut(group).into_iter().for_each(|list: &mut Vec<usize>| list.push(index));
+                }
+            }
+            lists
+        });
+        lists.get(group).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The names of the workloads of groups.
+    pub(super) fn workloads(&self, groups: &Groups) -> Named {
+        self.pods.members(groups).map(Group::name).collect()
+    }
+
+    /// Addresses of pods, with the number of their place in the input.
+    pub(super) fn addresses(&self) -> &Addresses<u32> {
+        self.addresses.get_or_init(|| {
+            let subjects = (0_u32..).zip(self.input.pods).filter(|(_, subject)| !subject.host_network);
+            Addresses::new(
+                subjects
+                    .flat_map(|(number, subject)| subject.pod.addresses.iter().map(move |address| (*address, number))),
+            )
+        })
+    }
+
+    /// Addresses of nodes, with their index.
+    pub(super) fn node_addresses(&self) -> &Addresses<usize> {
+        self.node_addresses.get_or_init(|| {
+            let nodes = self.input.nodes.iter().enumerate();
+            Addresses::new(
+                nodes.flat_map(|(number, node)| node.addresses.iter().map(move |address| (*address, number))),
+            )
+        })
+    }
+
+    /// ClusterIPs, with the index of their Service.
+    pub(super) fn cluster_ips(&self) -> &Addresses<usize> {
+        self.cluster_ips.get_or_init(|| {
+            let services = self.input.services.iter().enumerate();
+            Addresses::new(
+                services.flat_map(|(number, service)| service.cluster_ips.iter().map(move |ip| (*ip, number))),
+            )
+        })
+    }
+
+    /// `shop/Deployment/cart` for the number of a pod.
+    pub(super) fn pod_name(&self, number: u32) -> String {
+        let subject = usize::try_from(number).ok().and_then(|number| self.input.pods.get(number));
+        subject
+            .map(|subject| format!("{}/{}/{}", subject.pod.namespace, subject.kind, subject.workload))
+            .unwrap_or_default()
+    }
+
+    /// `shop/cart` for the index of a Service.
+    pub(super) fn service_name(&self, index: usize) -> String {
+        self.input.services.get(index).map(service_name).unwrap_or_default()
+    }
+
+    /// The pods behind a Service; none where it has no selector.
+    pub(super) fn backends(&self, service: &'a Service) -> Groups {
+        let has_label = |group: &Group| service.selector.iter().all(|(key, value)| group.label(key) == Some(value));
+        if service.selector.is_empty() {
+            return Groups::default();
+        }
+        self.pods.with_labels(&service.namespace, &service.selector, has_label)
+    }
+
+    /// Where cluster DNS is; `None` if that is not known.
+    pub(super) fn dns(&self) -> Option<&Dns> {
+        self.dns.get_or_init(|| Dns::find(self)).as_ref()
+    }
+}
+
+/// `shop/cart`.
+pub(super) fn service_name(service: &Service) -> String {
+    format!("{}/{}", service.namespace, service.name)
+}
+
+/// The keys of the labels that decide anything.
+fn mentioned_keys<'a>(input: &Input<'a>) -> BTreeSet<&'a str> {
+    let mut keys = BTreeSet::new();
+    for policy in input.policies.policies() {
+        let rules = policy.ingress.iter().chain(&policy.egress);
+        let peers = rules.flat_map(|rule| rule.peers.iter().flatten()).filter_map(|peer| match peer {
+            Peer::Pods { pods, .. } => pods.as_ref(),
+            Peer::IpBlock(_) => None,
+        });
+        for selector in peers.chain([&policy.pod_selector]) {
+            keys.extend(selector.requirements.iter().map(|requirement| requirement.key.as_str()));
+        }
+    }
+    keys.extend(input.services.iter().flat_map(|service| service.selector.keys()).map(String::as_str));
+    keys
+}
