@@ -18,12 +18,15 @@ pub(super) struct Answers {
 /// What a run came to.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
-    /// Questions answered by both: (two ends, protocol, port), and in the halves the direction.
+    /// Questions answered by both: two ends, protocol, port, and in the halves the direction.
     pub(super) compared: usize,
     /// Those of them that both allow.
     pub(super) allowed: usize,
-    /// Those left out: a named port beside an ipBlock of egress, where the analyzer sees an address without port names.
+    /// Answers of the relation of all pairs held against verdicts.
+    pub(super) related: usize,
+    /// Questions left out: a named port beside an ipBlock of egress, where the analyzer sees an address without port names.
     pub(super) left_out: usize,
+    /// Each answer that differs, with its question.
     pub(super) disagreements: Vec<String>,
 }
 
@@ -110,7 +113,7 @@ impl Compared {
             for &(protocol, port) in &self.targets {
                 let verdict = self.set.verdict(&self.cluster, &Party::Pod(from), &Party::Pod(to), protocol, port);
                 let what = || format!("relation of {from:?} to {to:?}, {protocol} {port}");
-                tally.note(ports.contains(protocol, port), verdict.allowed(), what);
+                tally.relate(ports.contains(protocol, port), verdict.allowed(), what);
             }
         }
         for pod in &self.pods {
@@ -119,9 +122,9 @@ impl Compared {
                 for &(protocol, port) in &self.targets {
                     let what = || format!("relation of {pod:?} and {address}, {protocol} {port}");
                     let out = self.set.verdict(&self.cluster, &Party::Pod(pod), &party, protocol, port).allowed();
-                    tally.note(relation.to_range(class(pod), range).contains(protocol, port), out, what);
+                    tally.relate(relation.to_range(class(pod), range).contains(protocol, port), out, what);
                     let into = self.set.verdict(&self.cluster, &party, &Party::Pod(pod), protocol, port).allowed();
-                    tally.note(relation.from_range(range, class(pod)).contains(protocol, port), into, what);
+                    tally.relate(relation.from_range(range, class(pod)).contains(protocol, port), into, what);
                 }
             }
         }
@@ -140,16 +143,27 @@ impl Compared {
 }
 
 impl Tally {
+    /// The analyzer's answer against the verdict.
     fn note(&mut self, ours: bool, theirs: bool, what: impl Fn() -> String) {
         self.compared += 1;
         self.allowed += usize::from(ours && theirs);
+        self.hold(ours, theirs, what);
+    }
+
+    /// The verdict against the relation's answer.
+    fn relate(&mut self, ours: bool, verdict: bool, what: impl Fn() -> String) {
+        self.related += 1;
+        self.hold(ours, verdict, what);
+    }
+
+    fn hold(&mut self, ours: bool, theirs: bool, what: impl Fn() -> String) {
         if ours != theirs {
             self.disagreements.push(format!("{}: here {ours}, there {theirs}", what()));
         }
     }
 }
 
-fn covers(permissions: &[Permission], protocol: Protocol, port: u16) -> bool {
+pub(super) fn covers(permissions: &[Permission], protocol: Protocol, port: u16) -> bool {
     let protocol = match protocol {
         Protocol::Tcp => netwright_record::Protocol::Tcp,
         Protocol::Udp => netwright_record::Protocol::Udp,
