@@ -3,10 +3,13 @@
 //! stdout is data, for a person or a pipe; progress, warnings and errors go to stderr.
 
 pub mod check;
+pub mod connectivity;
 pub mod exit;
+pub mod explain;
 pub mod graph;
 pub mod inspect;
 pub mod interrupt;
+pub mod inventory;
 pub mod observation;
 pub mod policies;
 pub mod progress;
@@ -48,8 +51,10 @@ Environment: RUST_LOG sets what is logged to stderr (default: warn); NO_COLOR tu
 enum Verb {
     Synth(synth::Args),
     Check(check::Args),
+    Connectivity(connectivity::Args),
     Graph(graph::Args),
     Inspect(inspect::Args),
+    Explain(explain::Args),
 }
 
 /// Runs the command with the process's arguments.
@@ -73,8 +78,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, out: &mut dyn Write) -
     let result = match parsed.verb {
         Verb::Synth(arguments) => synth::run(&arguments, out),
         Verb::Check(arguments) => check::run(&arguments, out),
+        Verb::Connectivity(arguments) => connectivity::run(&arguments, out),
         Verb::Graph(arguments) => graph::run(&arguments, out),
         Verb::Inspect(arguments) => inspect::run(&arguments, out),
+        Verb::Explain(arguments) => explain::run(&arguments, out),
     };
     match result.and_then(|status| Ok(out.flush().map(|()| status)?)) {
         Ok(status) => status,

@@ -54,3 +54,15 @@ pub fn row<T: AsRef<str>>(table: &mut Table, cells: impl IntoIterator<Item = T>)
 pub fn render(table: &Table) -> String {
     table.to_string().lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
+
+/// One line of columns as wide as `widths` say, without trailing blanks, safe for a terminal: for lists too long to be kept
+/// as a [`Table`].
+pub fn line<T: AsRef<str>, const COLUMNS: usize>(cells: [T; COLUMNS], widths: [usize; COLUMNS]) -> String {
+    let mut line = String::new();
+    for (cell, width) in cells.iter().zip(widths) {
+        let cell = text::visible(cell.as_ref());
+        line.push_str(&format!("{cell:width$}  "));
+    }
+    line.truncate(line.trim_end().len());
+    line
+}

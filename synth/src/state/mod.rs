@@ -10,7 +10,7 @@ mod read;
 pub mod reference;
 
 use netwright_collector::inventory::TargetPort;
-use netwright_policy::{Cluster, ParseWarning, Party, Pod, PolicySet};
+use netwright_policy::{Cluster, ParseWarning, Party, Pod, PolicySet, ReadOptions};
 use netwright_record::inventory::{Service, WorkloadRef};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -82,7 +82,16 @@ impl State {
     /// If something cannot be read, is neither YAML nor JSON, or an object without which answers would be wrong, or a
     /// NetworkPolicy, is broken.
     pub fn load(path: &Path) -> anyhow::Result<Self> {
-        read::load(path)
+        Self::load_with(path, ReadOptions::default())
+    }
+
+    /// As [`State::load`], with the policies read as `options` say.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`State::load`], and unknown fields of policies if `options` are strict.
+    pub fn load_with(path: &Path, options: ReadOptions) -> anyhow::Result<Self> {
+        read::load(path, options)
     }
 
     /// The node called `name`.

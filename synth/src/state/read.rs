@@ -5,7 +5,7 @@ use super::inventory::{remove_gone, state, templates};
 use crate::text;
 use anyhow::Context;
 use netwright_collector::inventory::{Manifest, Manifests, read_manifests};
-use netwright_policy::{LoadError, Parsed, PolicySet, Source};
+use netwright_policy::{LoadError, Parsed, ReadOptions, Source};
 use netwright_record::Observation;
 use std::fmt::Display;
 use std::io::{Cursor, Read};
@@ -17,17 +17,17 @@ const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 /// How many kinds that were passed over a remark names.
 const KINDS_NAMED: usize = 8;
 
-pub(super) fn load(path: &Path) -> anyhow::Result<State> {
+pub(super) fn load(path: &Path, options: ReadOptions) -> anyhow::Result<State> {
     if path == Path::new("-") {
         let mut bytes = Vec::new();
         io::stdin().read_to_end(&mut bytes).context("cannot read manifests from stdin")?;
-        return from_bytes(bytes, Path::new("stdin"));
+        return from_bytes(bytes, Path::new("stdin"), options);
     }
     if path.is_dir() {
-        return from_manifests(&Source::load(path).map_err(unreadable)?, path);
+        return from_manifests(&Source::load(path).map_err(unreadable)?, path, options);
     }
     let bytes = fs::read(path).with_context(|| format!("cannot read manifests from {path:?}"))?;
-    from_bytes(bytes, path)
+    from_bytes(bytes, path, options)
 }
 
 /// The loader speaks of policies, and these are any manifests.
@@ -53,24 +53,24 @@ pub(crate) fn is_observation(bytes: &[u8]) -> bool {
     bytes.starts_with(&ZSTD_MAGIC) || record().is_some()
 }
 
-fn from_bytes(bytes: Vec<u8>, path: &Path) -> anyhow::Result<State> {
+fn from_bytes(bytes: Vec<u8>, path: &Path, options: ReadOptions) -> anyhow::Result<State> {
     if is_observation(&bytes) {
         let (observation, warnings) = netwright_record::file::read(Cursor::new(bytes), path)?;
-        let mut state = from_observation(observation, path)?;
+        let mut state = from_observation(observation, path, options)?;
         state.remarks.extend(warnings.iter().map(|warning| format!("warning: {warning}")));
         return Ok(state);
     }
     let text = String::from_utf8(bytes).map_err(|error| not_text(path, error.utf8_error().valid_up_to()))?;
-    from_manifests(&[Source { name: path.to_string_lossy().into_owned(), text }], path)
+    from_manifests(&[Source { name: path.to_string_lossy().into_owned(), text }], path, options)
 }
 
-fn from_manifests(sources: &[Source], path: &Path) -> anyhow::Result<State> {
+fn from_manifests(sources: &[Source], path: &Path, options: ReadOptions) -> anyhow::Result<State> {
     let texts: Vec<Manifest> =
         sources.iter().map(|source| Manifest { name: &source.name, text: &source.text }).collect();
     let manifests = read_manifests(&texts, &path.to_string_lossy())?;
     // To read a large list twice takes seconds, and most files hold no policy.
     let with_policies: Vec<Source> = sources.iter().filter(|source| may_hold_policies(&source.text)).cloned().collect();
-    let policies = policies(&with_policies, path)?;
+    let policies = policies(&with_policies, path, options)?;
     let mut state = state(&manifests.inventory, &manifests.templates);
     state.finished = manifests.finished;
     state.remarks = remarks(&manifests);
@@ -83,7 +83,7 @@ fn may_hold_policies(text: &str) -> bool {
     text.as_bytes().windows(KIND.len()).any(|window| window.eq_ignore_ascii_case(KIND))
 }
 
-fn from_observation(observation: Observation, path: &Path) -> anyhow::Result<State> {
+fn from_observation(observation: Observation, path: &Path, options: ReadOptions) -> anyhow::Result<State> {
     let mut inventory = observation.inventory;
     let finished = remove_gone(&mut inventory);
     let name = path.to_string_lossy();
@@ -91,13 +91,13 @@ fn from_observation(observation: Observation, path: &Path) -> anyhow::Result<Sta
         name: name.clone().into_owned(),
         text: policy.manifest.to_string(),
     };
-    let policies = policies(&inventory.policies.iter().map(source).collect::<Vec<_>>(), path)?;
+    let policies = policies(&inventory.policies.iter().map(source).collect::<Vec<_>>(), path, options)?;
     let state = State { finished, ..state(&inventory, &templates(&inventory)) };
     Ok(with_parsed(state, policies))
 }
 
-fn policies(sources: &[Source], path: &Path) -> anyhow::Result<Parsed> {
-    PolicySet::parse(sources).map_err(|failure| LoadError::Invalid { path: path.to_owned(), failure }.into())
+fn policies(sources: &[Source], path: &Path, options: ReadOptions) -> anyhow::Result<Parsed> {
+    options.parse(sources).map_err(|failure| LoadError::Invalid { path: path.to_owned(), failure }.into())
 }
 
 fn with_parsed(state: State, parsed: Parsed) -> State {
