@@ -1,5 +1,6 @@
 //! What can be wrong with a manifest, told so that its author can mend it. For whoever reads policies from outside.
 //!
+//! Each message names the file, the document, the line of the field and its path, and says what is allowed there.
 //! Everything quoted from a manifest is escaped: a message can be printed to a terminal as it is.
 
 use crate::model::Origin;
@@ -11,7 +12,7 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{origin}: {}{problem}", prefix(field))]
 pub struct ParseError {
-    /// The manifest.
+    /// The manifest, with the line of the field.
     pub origin: Origin,
     /// The path of the field, `spec.ingress[0].from[1].ipBlock.cidr`; empty for the document as a whole.
     pub field: String,
@@ -22,7 +23,7 @@ pub struct ParseError {
 /// Something the API server lets pass, or drops, that is probably a mistake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParseWarning {
-    /// The manifest.
+    /// The manifest, with the line of the field.
     pub origin: Origin,
     /// The path of the field; empty for the document as a whole.
     pub field: String,
@@ -38,6 +39,16 @@ impl fmt::Display for ParseWarning {
 
 fn prefix(field: &str) -> String {
     if field.is_empty() { String::new() } else { format!("{field}: ") }
+}
+
+/// Why manifests cannot be used, and what is odd about them besides.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}:{}", count(.errors), list(.errors))]
+pub struct ParseFailure {
+    /// What is wrong; one at least.
+    pub errors: Vec<ParseError>,
+    /// What is probably a mistake too.
+    pub warnings: Vec<ParseWarning>,
 }
 
 /// What is wrong with a field. The rules are the API server's own.
@@ -85,6 +96,23 @@ pub enum Problem {
         /// The rule, in words.
         rule: &'static str,
     },
+    /// A field the API does not have, where such are not tolerated.
+    #[error("unknown field: must be {}", alternatives(.known))]
+    UnknownField {
+        /// The fields there are.
+        known: &'static [&'static str],
+    },
+    /// Text without quotes that `kubectl` reads as a boolean or a number.
+    #[error("{value:?} without quotes is {read_as} to kubectl, which reads YAML 1.1: write {value:?} or {read_as}")]
+    NeedsQuotes {
+        /// What stands there.
+        value: String,
+        /// What `kubectl` makes of it.
+        read_as: String,
+    },
+    /// A key that stands in its object as text and as a number or boolean too: `kubectl` keeps either.
+    #[error("is there twice, as text and as a number or boolean: keep one of them, in quotes")]
+    KeyTwice,
     /// A value that is none of those the API knows.
     #[error("{value:?} is not supported: must be {allowed}")]
     Unsupported {
@@ -115,14 +143,6 @@ pub enum Problem {
     Cidr {
         /// What stands there.
         value: String,
-    },
-    /// A form of a CIDR block that programs read as different addresses.
-    #[error("{value:?} is read differently by different enforcers: {advice}")]
-    AmbiguousCidr {
-        /// What stands there.
-        value: String,
-        /// How to write it instead.
-        advice: &'static str,
     },
     /// An exception that is not strictly inside its block.
     #[error(
@@ -180,8 +200,11 @@ pub enum Problem {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Remark {
     /// A field the API does not have. `kubectl apply` refuses it, the API server drops it.
-    #[error("unknown field, ignored: check its spelling and its place")]
-    UnknownField,
+    #[error("unknown field, ignored: must be {}", alternatives(.known))]
+    UnknownField {
+        /// The fields there are.
+        known: &'static [&'static str],
+    },
     /// A document that is no Kubernetes object.
     #[error("is no Kubernetes object (no apiVersion, kind, metadata or spec), skipped")]
     NoObject,
@@ -203,6 +226,15 @@ pub enum Remark {
     /// A block with bits set right of its prefix. They are ignored.
     #[error("{value:?} has bits set outside its prefix, read as {read_as}")]
     HostBits {
+        /// What stands there.
+        value: String,
+        /// What it means.
+        read_as: ipnet::IpNet,
+    },
+    /// A form of a block that the API server still lets pass, and that other programs read as other addresses or
+    /// not at all: leading zeros, or an IPv4 block in IPv6 notation.
+    #[error("{value:?} is a legacy form that programs read differently, read as the API server does: write {read_as}")]
+    LegacyCidr {
         /// What stands there.
         value: String,
         /// What it means.
@@ -236,12 +268,12 @@ pub enum LoadError {
         path: PathBuf,
     },
     /// The manifests are not valid.
-    #[error("{} in the policies of {path:?}:{}", count(.errors), list(.errors))]
+    #[error("{} in the policies of {path:?}:{}", count(&.failure.errors), list(&.failure.errors))]
     Invalid {
         /// The file or directory.
         path: PathBuf,
-        /// All of them.
-        errors: Vec<ParseError>,
+        /// All that is wrong with them.
+        failure: ParseFailure,
     },
 }
 
@@ -254,6 +286,14 @@ fn count(errors: &[ParseError]) -> String {
 
 fn list(errors: &[ParseError]) -> String {
     errors.iter().map(|error| format!("\n  {error}")).collect()
+}
+
+fn alternatives(names: &[&str]) -> String {
+    match names {
+        [] => "left out".to_owned(),
+        [only] => (*only).to_owned(),
+        [others @ .., last] => format!("{} or {last}", others.join(", ")),
+    }
 }
 
 /// Text with everything escaped that a terminal might act on, and otherwise unchanged.

@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn a_policy_for_several_values_is_met_once() {
         let either =
-            "{matchExpressions: [{key: app, operator: In, values: [a, b]}, {key: tier, operator: In, values: [x, y]}]}";
+            "{matchExpressions: [{key: app, operator: In, values: [a, b]}, {key: tier, operator: In, values: [x, z]}]}";
         let without = "{matchExpressions: [{key: app, operator: NotIn, values: [a]}]}";
         let index = Index::new(&policies("shop", &[either.to_owned(), without.to_owned()]));
         assert_eq!(index.candidates("shop", &labels(&[("app", "b"), ("tier", "x")])), [0, 1]);

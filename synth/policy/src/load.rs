@@ -1,15 +1,87 @@
-//! Manifests from files. For [`PolicySet::load`](crate::PolicySet::load).
+//! Manifests from texts, files, directories and streams. For every verb that takes policies.
 
-use crate::error::LoadError;
-use crate::set::Source;
+use crate::error::{LoadError, ParseFailure, ParseWarning};
+use crate::{PolicySet, parse};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+/// A text with manifests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// What messages call it: the file name.
+    pub name: String,
+    /// YAML with any number of documents, or JSON.
+    pub text: String,
+}
+
+impl Source {
+    /// The texts of a file, or of all `*.yaml`, `*.yml` and `*.json` files in a directory and below, in the order of
+    /// their paths. Entries whose name begins with a dot are left out.
+    ///
+    /// # Errors
+    ///
+    /// If something cannot be read or is not text, or the directory holds no such file.
+    pub fn load(path: &Path) -> Result<Vec<Source>, LoadError> {
+        sources(path)
+    }
+}
+
+/// What reading gave.
+#[derive(Debug, Clone)]
+pub struct Parsed {
+    /// The policies, in the order of the sources and of the documents in them.
+    pub policies: PolicySet,
+    /// What is probably a mistake.
+    pub warnings: Vec<ParseWarning>,
+    /// How many objects of other kinds were passed over. Empty documents do not count.
+    pub skipped: usize,
+}
+
+/// How manifests are read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// Whether a field that the API does not have is an error and not a warning. `kubectl apply` refuses it too.
+    pub strict: bool,
+}
+
+impl ReadOptions {
+    /// Reads texts, as [`PolicySet::parse`] does.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`PolicySet::parse`], and unknown fields if these options are strict.
+    pub fn parse(self, sources: &[Source]) -> Result<Parsed, ParseFailure> {
+        parse::parse(sources, self.strict)
+    }
+
+    /// Reads a file or a directory, as [`PolicySet::load`] does.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`PolicySet::load`], and unknown fields if these options are strict.
+    pub fn load(self, path: &Path) -> Result<Parsed, LoadError> {
+        self.parse(&sources(path)?).map_err(|failure| LoadError::Invalid { path: path.to_owned(), failure })
+    }
+
+    /// Reads a stream to its end, such as standard input; messages call it `name`.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read, is not text, or [`ReadOptions::parse`] fails.
+    pub fn read(self, name: &str, stream: &mut dyn Read) -> Result<Parsed, LoadError> {
+        let path = Path::new(name);
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).map_err(unreadable(path))?;
+        let source = Source { name: name.to_owned(), text: text(path, bytes)? };
+        self.parse(&[source]).map_err(|failure| LoadError::Invalid { path: path.to_owned(), failure })
+    }
+}
+
 /// The texts of a file, or of every manifest in a directory and below, in the order of their paths.
-pub(crate) fn sources(path: &Path) -> Result<Vec<Source>, LoadError> {
+fn sources(path: &Path) -> Result<Vec<Source>, LoadError> {
     if !fs::metadata(path).map_err(unreadable(path))?.is_dir() {
         return Ok(vec![source(path)?]);
     }
@@ -50,9 +122,12 @@ fn is_manifest(path: &Path) -> bool {
 
 fn source(path: &Path) -> Result<Source, LoadError> {
     let bytes = fs::read(path).map_err(unreadable(path))?;
-    let text = String::from_utf8(bytes)
-        .map_err(|error| LoadError::NotText { path: path.to_owned(), valid_up_to: error.utf8_error().valid_up_to() })?;
-    Ok(Source { name: path.to_string_lossy().into_owned(), text })
+    Ok(Source { name: path.to_string_lossy().into_owned(), text: text(path, bytes)? })
+}
+
+fn text(path: &Path, bytes: Vec<u8>) -> Result<String, LoadError> {
+    String::from_utf8(bytes)
+        .map_err(|error| LoadError::NotText { path: path.to_owned(), valid_up_to: error.utf8_error().valid_up_to() })
 }
 
 fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> LoadError {

@@ -1,43 +1,12 @@
 //! A set of policies and the questions it answers. The entry to this crate.
 
-use crate::error::{ParseError, ParseWarning};
+use crate::error::{LoadError, ParseFailure};
 use crate::index::Index;
+use crate::load::{Parsed, ReadOptions, Source};
 use crate::model::{Direction, NetworkPolicy};
 use crate::verdict::{Answer, Verdict};
-use crate::{Cluster, LoadError, Party, Pod, Protocol, Traffic, evaluate, load, parse};
+use crate::{Cluster, Party, Pod, Protocol, Traffic, evaluate};
 use std::path::Path;
-
-/// A text with manifests.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
-    /// What messages call it: the file name.
-    pub name: String,
-    /// YAML with any number of documents, or JSON.
-    pub text: String,
-}
-
-impl Source {
-    /// The texts of a file, or of all `*.yaml`, `*.yml` and `*.json` files in a directory and below, in the order of
-    /// their paths. Entries whose name begins with a dot are left out.
-    ///
-    /// # Errors
-    ///
-    /// If something cannot be read or is no UTF-8 text, or the directory holds no such file.
-    pub fn load(path: &Path) -> Result<Vec<Source>, LoadError> {
-        load::sources(path)
-    }
-}
-
-/// What reading gave.
-#[derive(Debug, Clone)]
-pub struct Parsed {
-    /// The policies, in the order of the sources and of the documents in them.
-    pub policies: PolicySet,
-    /// What is probably a mistake.
-    pub warnings: Vec<ParseWarning>,
-    /// How many objects of other kinds were passed over. Empty documents do not count.
-    pub skipped: usize,
-}
 
 /// NetworkPolicies that are in force together.
 #[derive(Debug, Clone, Default)]
@@ -47,25 +16,25 @@ pub struct PolicySet {
 }
 
 impl PolicySet {
-    /// Reads manifests: any number of YAML documents, JSON, `kind: List`. Objects of other kinds are skipped and counted.
+    /// Reads manifests: any number of YAML documents, JSON, `kind: List`. Objects of other kinds are skipped and
+    /// counted, unknown fields are warnings; [`ReadOptions::parse`] has it otherwise.
     ///
     /// # Errors
     ///
     /// Everything the API server would reject, all of it at once, in the order of the sources; and two policies of
     /// the same namespace and name.
-    pub fn parse(sources: &[Source]) -> Result<Parsed, Vec<ParseError>> {
-        parse::parse(sources)
+    pub fn parse(sources: &[Source]) -> Result<Parsed, ParseFailure> {
+        ReadOptions::default().parse(sources)
     }
 
     /// Reads the manifests of a file, or of all `*.yaml`, `*.yml` and `*.json` files in a directory and below, in
-    /// the order of their paths. Entries whose name begins with a dot are left out.
+    /// the order of their paths. Entries whose name begins with a dot are left out. [`ReadOptions::load`] has it otherwise.
     ///
     /// # Errors
     ///
     /// If something cannot be read, the directory holds no such file, or [`PolicySet::parse`] fails.
     pub fn load(path: &Path) -> Result<Parsed, LoadError> {
-        let errors = |errors| LoadError::Invalid { path: path.to_owned(), errors };
-        Self::parse(&Source::load(path)?).map_err(errors)
+        ReadOptions::default().load(path)
     }
 
     pub(crate) fn new(policies: Vec<NetworkPolicy>) -> Self {

@@ -309,9 +309,9 @@ fn read(text: &str) -> Result<(), TestCaseError> {
                 prop_assert!(!warning.to_string().contains(char::is_control));
             }
         }
-        Err(errors) => {
-            prop_assert!(!errors.is_empty());
-            for error in errors {
+        Err(failure) => {
+            prop_assert!(!failure.errors.is_empty());
+            for error in failure.errors {
                 prop_assert!(!error.to_string().contains(char::is_control), "{error:?}");
             }
         }

@@ -24,7 +24,7 @@ fn parse(text: &str) -> Parsed {
 }
 
 fn error(text: &str) -> String {
-    let errors = PolicySet::parse(&[Source { name: "f".into(), text: text.into() }]).unwrap_err();
+    let errors = PolicySet::parse(&[Source { name: "f".into(), text: text.into() }]).unwrap_err().errors;
     let [error] = errors.as_slice() else { panic!("{errors:?}") };
     error.to_string()
 }
@@ -93,8 +93,8 @@ fn dashes_inside_a_document_do_not_cut_it() {
 #[test]
 fn a_broken_document_does_not_hide_the_others() {
     let text = format!("{}---\nkind: [\n---\n{}", policy("A"), policy("B"));
-    let errors = PolicySet::parse(&[Source { name: "f".into(), text }]).unwrap_err();
-    assert_eq!(errors.iter().map(|error| error.origin.line).collect::<Vec<_>>(), [1, 8, 10]);
+    let errors = PolicySet::parse(&[Source { name: "f".into(), text }]).unwrap_err().errors;
+    assert_eq!(errors.iter().map(|error| error.origin.line).collect::<Vec<_>>(), [4, 9, 13]);
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn lists_hold_policies_and_other_things() {
     assert_eq!(places(&parse(&list("List", "v1", &nested))), [("a", 1, 1, "items[0].items[0]")]);
     assert_eq!(places(&parse(&list("List", "v1", "null"))), []);
     let broken = error(&list("List", "v1", &format!("[{}]", item.replace("name: a", "name: A"))));
-    assert!(broken.starts_with("f:1, document 1: items[0].metadata.name: \"A\""), "{broken}");
+    assert!(broken.starts_with("f:3, document 1: items[0].metadata.name: \"A\""), "{broken}");
     assert!(error(&list("List", "v1", bare)).contains("items[0].kind: is missing"));
     assert!(error(&list("List", "v1", "[null]")).contains("items[0]: is null, must be an object"));
     assert!(error(&list("NetworkPolicyList", "extensions/v1beta1", bare)).contains("must be networking.k8s.io/v1"));

@@ -3,10 +3,10 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use netwright_policy::{ParseError, Parsed, PolicySet, Source};
+use netwright_policy::{ParseError, ParseFailure, Parsed, Peer, PolicySet, ReadOptions, Source};
 
 fn parse(text: &str) -> Result<Parsed, Vec<ParseError>> {
-    PolicySet::parse(&[Source { name: "p.yaml".into(), text: text.into() }])
+    PolicySet::parse(&[Source { name: "p.yaml".into(), text: text.into() }]).map_err(|failure| failure.errors)
 }
 
 fn manifest(metadata: &str, spec: &str) -> String {
@@ -52,7 +52,7 @@ fn a_message_says_where_what_and_what_is_allowed() {
                 spec: {podSelector: {}, ingress: [{from: [{podSelector: {}}, {ipBlock: {cidr: 10.0.0.0/33}}]}]}\n";
     let errors = parse(text).unwrap_err();
     let messages: Vec<_> = errors.iter().map(ToString::to_string).collect();
-    let expected = "p.yaml:7, document 2: spec.ingress[0].from[1].ipBlock.cidr: \"10.0.0.0/33\" is not a CIDR block: \
+    let expected = "p.yaml:10, document 2: spec.ingress[0].from[1].ipBlock.cidr: \"10.0.0.0/33\" is not a CIDR block: \
                     must be like 192.0.2.0/24 or 2001:db8::/64";
     assert_eq!(messages, [expected]);
 }
@@ -124,11 +124,11 @@ fn a_namespace_holds_a_name_once() {
     assert_eq!(accepted(&format!("{one}---\n{other}")).policies.policies().len(), 2);
     let sources = [("a.yaml", &one), ("b.yaml", &other), ("c.yaml", &one)]
         .map(|(name, text)| Source { name: name.into(), text: text.clone() });
-    let errors = PolicySet::parse(&sources).unwrap_err();
+    let errors = PolicySet::parse(&sources).unwrap_err().errors;
     let [error] = errors.as_slice() else { panic!("{errors:?}") };
     assert_eq!(
         error.to_string(),
-        "c.yaml:1, document 1: metadata.name: NetworkPolicy shop/p is already defined at a.yaml:1, document 1: \
+        "c.yaml:3, document 1: metadata.name: NetworkPolicy shop/p is already defined at a.yaml:1, document 1: \
          rename or remove one of them"
     );
     let in_default = format!("{}---\n{}", manifest("{name: p}", "{}"), manifest("{name: p, namespace: default}", "{}"));
@@ -138,7 +138,7 @@ fn a_namespace_holds_a_name_once() {
 #[test]
 fn labels_of_the_policy_itself_are_checked() {
     let text = manifest(
-        "{name: p, labels: {a b: c, d: e f, g: 1}, annotations: {UPPER/key: any text, -x: y, z: 2}}",
+        "{name: p, labels: {a b: c, d: e f, g: 1}, annotations: {UPPER/key: any text, -x: any, z: 2}}",
         "{podSelector: {}}",
     );
     rejected(
@@ -246,19 +246,78 @@ fn blocks_are_cidrs() {
         "::/129",
         "fe80::1%eth0/64",
         "10.0.0.0/8 ",
+        "10.0.0.0/0x8",
+        "10.0.0.256/8",
+        "0a.0.0.0/8",
+        "::10000/64",
+        "1:2:3:4:5:6:7::8/64",
+        "::ffff:10.0.0.0/129",
+        "/8",
         "any",
     ] {
         rejected_spec(&block(&format!("{{cidr: '{cidr}'}}")), at, "is not a CIDR block");
     }
-    for cidr in ["010.0.0.0/8", "10.0.0.0/08", "10.00.0.0/16"] {
-        rejected_spec(&block(&format!("{{cidr: '{cidr}'}}")), at, "leave out the leading zeros");
-    }
-    for cidr in ["::ffff:10.0.0.0/104", "::ffff:a00:0/64"] {
-        rejected_spec(&block(&format!("{{cidr: '{cidr}'}}")), at, "write the IPv4 block");
-    }
     rejected_spec(&block("{except: []}"), at, "is missing");
     rejected_spec(&block("{cidr: 10}"), at, "is a number, must be text");
     rejected_spec(&block("10.0.0.0/8"), "spec.egress[0].to[0].ipBlock", "is text, must be an object");
+}
+
+/// `netutils.ParseCIDRSloppy` reads leading zeros as decimal, and `net.IPNet.Contains` takes a network number in
+/// `::ffff:0:0/96` for one of IPv4.
+#[test]
+fn legacy_forms_of_blocks_are_read_as_the_api_server_reads_them() {
+    for (cidr, read_as) in [
+        ("010.0.0.0/8", "10.0.0.0/8"),
+        ("10.0.0.0/08", "10.0.0.0/8"),
+        ("10.00.0.0/016", "10.0.0.0/16"),
+        ("192.168.010.077/00024", "192.168.10.0/24"),
+        ("2001:0000db8::/32", "2001:db8::/32"),
+        ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+        ("::ffff:a00:1/128", "10.0.0.1/32"),
+        ("::ffff:010.0.0.9/120", "10.0.0.0/24"),
+        ("::ffff:0:0/96", "0.0.0.0/0"),
+        ("::ffff:a00:0/95", "::fffe:0:0/95"),
+    ] {
+        let parsed =
+            accepted_spec(&format!("{{podSelector: {{}}, egress: [{{to: [{{ipBlock: {{cidr: '{cidr}'}}}}]}}]}}"));
+        let policy = parsed.policies.policies().first().unwrap();
+        let Some([Peer::IpBlock(block)]) = policy.egress.first().and_then(|rule| rule.peers.as_deref()) else {
+            panic!("{cidr}: {policy:?}");
+        };
+        assert_eq!(block.cidr.to_string(), read_as, "{cidr}");
+        let [warning] = parsed.warnings.as_slice() else { panic!("{cidr}: {:?}", parsed.warnings) };
+        assert!(
+            warning.to_string().ends_with(&format!(
+                "is a legacy form that programs read differently, read as the API server does: write {read_as}"
+            )),
+            "{warning}"
+        );
+    }
+}
+
+/// The API server looks at the first address of an exception and compares the prefix lengths as written, so that
+/// mixed notations pass or fail by their digits.
+#[test]
+fn exceptions_in_another_notation_are_compared_as_written() {
+    let spec = |cidr: &str, except: &str| {
+        format!("{{podSelector: {{}}, ingress: [{{from: [{{ipBlock: {{cidr: '{cidr}', except: ['{except}']}}}}]}}]}}")
+    };
+    for (cidr, except, read_as) in [
+        ("10.0.0.0/8", "::ffff:10.1.0.0/112", "10.1.0.0/16"),
+        ("10.0.0.0/8", "::ffff:10.0.0.0/104", "10.0.0.0/8"),
+        ("0.0.0.0/8", "::ffff:0.0.0.0/97", "0.0.0.0/8"),
+        ("::ffff:10.0.0.0/104", "::ffff:10.1.0.0/112", "10.1.0.0/16"),
+    ] {
+        let parsed = accepted_spec(&spec(cidr, except));
+        let policy = parsed.policies.policies().first().unwrap();
+        let Some([Peer::IpBlock(block)]) = policy.ingress.first().and_then(|rule| rule.peers.as_deref()) else {
+            panic!("{cidr}: {policy:?}");
+        };
+        let holes: Vec<_> = block.except.iter().map(ToString::to_string).collect();
+        assert_eq!(holes, [read_as], "{cidr} except {except}");
+    }
+    let refused = spec("::ffff:10.0.0.0/104", "10.1.0.0/16");
+    rejected_spec(&refused, "spec.ingress[0].from[0].ipBlock.except[0]", "is not strictly inside");
 }
 
 #[test]
@@ -355,8 +414,8 @@ fn types_are_checked_everywhere() {
         ("{podSelector: {}, egress: [{to: [[]]}]}", "spec.egress[0].to[0]"),
         ("{podSelector: {}, egress: [{ports: 80}]}", "spec.egress[0].ports"),
         ("{podSelector: !labels {}}", "spec.podSelector"),
-        ("{podSelector: {matchLabels: {1: x}}}", "spec.podSelector.matchLabels"),
-        ("{podSelector: {}, 1: x}", "spec"),
+        ("{podSelector: {matchLabels: {1.5: x}}}", "spec.podSelector.matchLabels"),
+        ("{podSelector: {}, [1]: x}", "spec"),
     ] {
         rejected_spec(spec, field, ", must be ");
     }
@@ -364,15 +423,93 @@ fn types_are_checked_everywhere() {
 
 #[test]
 fn unknown_fields_are_remarked_on() {
-    let unknown = "unknown field, ignored: check its spelling and its place";
+    let unknown = |known: &str| format!("unknown field, ignored: must be {known}");
     assert_eq!(
         remarks("{podSelector: {}, ingress: [{form: [{podSelector: {}}]}]}"),
-        [format!("spec.ingress[0].form: {unknown}")]
+        [format!("spec.ingress[0].form: {}", unknown("from or ports"))]
     );
-    assert_eq!(remarks("{podSelector: {matchlabels: {a: b}}}"), [format!("spec.podSelector.matchlabels: {unknown}")]);
-    assert_eq!(remarks("{podSelector: {}, egress: [{from: []}]}"), [format!("spec.egress[0].from: {unknown}")]);
+    assert_eq!(
+        remarks("{podSelector: {matchlabels: {a: b}}}"),
+        [format!("spec.podSelector.matchlabels: {}", unknown("matchLabels or matchExpressions"))]
+    );
+    assert_eq!(
+        remarks("{podSelector: {}, egress: [{from: []}]}"),
+        [format!("spec.egress[0].from: {}", unknown("to or ports"))]
+    );
+    assert_eq!(
+        remarks("{podSelector: {}, 1: x}"),
+        [format!("spec.1: {}", unknown("podSelector, policyTypes, ingress or egress"))]
+    );
     let live = "{name: p, uid: x, resourceVersion: '7', generation: 1, creationTimestamp: null, managedFields: [], selfLink: x}";
     assert!(accepted(&manifest(live, "{podSelector: {}}")).warnings.is_empty());
+}
+
+#[test]
+fn unknown_fields_are_errors_where_reading_is_strict() {
+    let text = manifest("{name: p, label: {}}", "{podSelector: {}, ingress: [{ipBlock: {}}]}");
+    let source = [Source { name: "p.yaml".into(), text }];
+    assert_eq!(PolicySet::parse(&source).unwrap().warnings.len(), 2);
+    let ParseFailure { errors, warnings } = ReadOptions { strict: true }.parse(&source).unwrap_err();
+    let messages: Vec<_> = errors.iter().map(ToString::to_string).collect();
+    let [label, block] = messages.as_slice() else { panic!("{messages:?}") };
+    assert!(label.starts_with("p.yaml:3, document 1: metadata.label: unknown field: must be annotations, "), "{label}");
+    assert_eq!(block, "p.yaml:4, document 1: spec.ingress[0].ipBlock: unknown field: must be from or ports");
+    assert_eq!(warnings, []);
+}
+
+#[test]
+fn a_failure_holds_the_warnings_too() {
+    let text = manifest("{name: P}", "{podSelector: {}, ingres: []}");
+    let failure = PolicySet::parse(&[Source { name: "p.yaml".into(), text }]).unwrap_err();
+    assert_eq!((failure.errors.len(), failure.warnings.len()), (1, 1));
+    assert!(
+        failure.to_string().starts_with("1 error:\n  p.yaml:3, document 1: metadata.name: \"P\" is not"),
+        "{failure}"
+    );
+}
+
+/// `kubectl` makes booleans and numbers of words that are text in YAML 1.2 (`sigs.k8s.io/yaml`).
+#[test]
+fn text_that_kubectl_reads_otherwise_must_be_in_quotes() {
+    let labels = |labels: &str| format!("{{podSelector: {{matchLabels: {{{labels}}}}}}}");
+    for (word, read_as) in
+        [("on", "true"), ("n", "false"), ("1_000", "1000"), ("017", "15"), ("09", "9"), ("0X1f", "31")]
+    {
+        let message =
+            format!("without quotes is {read_as} to kubectl, which reads YAML 1.1: write \"{word}\" or {read_as}");
+        rejected_spec(&labels(&format!("app: {word}")), "spec.podSelector.matchLabels[\"app\"]", &message);
+        rejected_spec(&labels(&format!("{word}: x")), &format!("spec.podSelector.matchLabels[\"{word}\"]"), &message);
+        rejected_spec(&port(&format!("port: {word}")), "spec.ingress[0].ports[0].port", &message);
+        let expression =
+            format!("{{podSelector: {{matchExpressions: [{{key: a, operator: In, values: [b, {word}]}}]}}}}");
+        rejected_spec(&expression, "spec.podSelector.matchExpressions[0].values[1]", &message);
+        rejected(&manifest(&format!("{{name: {word}}}"), "{podSelector: {}}"), &[("metadata.name", &message)]);
+        for quoted in [format!("'{word}'"), format!("\"{word}\""), format!("!!str {word}")] {
+            accepted_spec(&labels(&format!("app: {quoted}")));
+        }
+        accepted_spec(&labels(&format!("'{word}': x")));
+        let json = format!(
+            r#"{{"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+            "metadata": {{"name": "p"}}, "spec": {{"podSelector": {{"matchLabels": {{"{word}": "{word}"}}}}}}}}"#
+        );
+        accepted(&json);
+    }
+    for word in ["12:30", "2001-12-14", "yEs"] {
+        rejected_spec(&labels(&format!("app: [{word}]")), "spec.podSelector.matchLabels[\"app\"]", "is a list");
+        accepted(&manifest(&format!("{{name: p, annotations: {{a: {word}}}}}"), "{podSelector: {}}"));
+    }
+}
+
+/// JSON has only text as keys, and `kubectl` makes it of what stands there.
+#[test]
+fn whole_numbers_and_booleans_as_keys_are_text() {
+    for (key, text) in [("8080", "8080"), ("true", "true"), ("False", "false"), ("0x1f", "31")] {
+        let parsed = accepted_spec(&format!("{{podSelector: {{matchLabels: {{{key}: x}}}}}}"));
+        let policy = parsed.policies.policies().first().unwrap();
+        assert_eq!(policy.pod_selector.requirements.first().unwrap().key, text);
+    }
+    let twice = "is there twice, as text and as a number";
+    rejected_spec("{podSelector: {matchLabels: {1: x, '1': z}}}", "spec.podSelector.matchLabels[\"1\"]", twice);
 }
 
 #[test]
@@ -419,7 +556,7 @@ fn text_from_a_manifest_cannot_drive_a_terminal() {
         "{podSelector: {}}",
     );
     let source = Source { name: "a\u{1b}[31m.yaml".into(), text };
-    let errors = PolicySet::parse(&[source]).unwrap_err();
+    let errors = PolicySet::parse(&[source]).unwrap_err().errors;
     assert_eq!(errors.len(), 3);
     let key_twice = format!("\"{hostile}\": 1\n\"{hostile}\": 2\n");
     for error in errors.iter().chain(&parse(&key_twice).unwrap_err()) {

@@ -1,9 +1,9 @@
 //! Reads the policies that a verb works on, and says what is odd about them. For every verb that takes `--policies`.
 
 use super::tell;
-use anyhow::{Context, bail};
-use netwright_policy::{Parsed, PolicySet, Remark, Source};
-use std::io::Read;
+use anyhow::bail;
+use netwright_policy::{LoadError, Parsed, PolicySet, ReadOptions};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Where the policies are, and how strictly they are read.
@@ -34,15 +34,17 @@ impl PolicyArgs {
 ///
 /// If they cannot be read, are not valid, or there is none: without policies nothing is isolated and nothing proven.
 pub fn load(path: &Path, strict: bool) -> anyhow::Result<PolicySet> {
-    let Parsed { policies, warnings, skipped } =
-        if path == Path::new("-") { from_stdin()? } else { PolicySet::load(path)? };
-    for warning in &warnings {
+    let options = ReadOptions { strict };
+    let read = if path == Path::new("-") { options.read("stdin", &mut io::stdin().lock()) } else { options.load(path) };
+    let warnings = match &read {
+        Ok(parsed) => parsed.warnings.as_slice(),
+        Err(LoadError::Invalid { failure, .. }) => failure.warnings.as_slice(),
+        Err(_) => &[],
+    };
+    for warning in warnings {
         tell(&format!("warning: {warning}"));
     }
-    let unknown = warnings.iter().filter(|warning| warning.remark == Remark::UnknownField).count();
-    if strict && unknown > 0 {
-        bail!("{}: {unknown} unknown fields, which --strict does not allow", path.display());
-    }
+    let Parsed { policies, skipped, .. } = read?;
     if policies.policies().is_empty() {
         bail!(
             "{} holds no NetworkPolicy ({skipped} other objects): nothing would be isolated and nothing proven; check the path",
@@ -50,13 +52,4 @@ pub fn load(path: &Path, strict: bool) -> anyhow::Result<PolicySet> {
         );
     }
     Ok(policies)
-}
-
-fn from_stdin() -> anyhow::Result<Parsed> {
-    let mut text = String::new();
-    std::io::stdin().read_to_string(&mut text).context("cannot read policies from stdin")?;
-    PolicySet::parse(&[Source { name: "stdin".into(), text }]).map_err(|errors| {
-        let errors: Vec<String> = errors.iter().map(|error| format!("\n  {error}")).collect();
-        anyhow::anyhow!("cannot read policies from stdin:{}", errors.concat())
-    })
 }

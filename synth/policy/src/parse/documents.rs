@@ -2,22 +2,44 @@
 
 use serde::de::Error as _;
 use serde_yaml::Value;
+use std::borrow::Cow;
 
 /// Brackets left open at one time. The reader refuses more than 128 levels, but only after a scan that takes time
 /// quadratic in their number; text that merely holds brackets does not leave so many open.
 const OPEN_BRACKETS: usize = 2_000;
 
 /// One document that is not empty.
-pub(crate) struct Document {
+pub(crate) struct Document<'t> {
     /// The line of its first content, counted from 1.
     pub(crate) line: usize,
     /// What it holds, or why that cannot be told.
-    pub(crate) content: Result<Value, String>,
+    pub(crate) content: Result<Value, Broken>,
+    /// The text it was read from.
+    text: &'t str,
+    /// The line of the file on which `text` begins, counted from 1.
+    pub(crate) first_line: usize,
+    /// Whether it was read as JSON.
+    pub(crate) is_json: bool,
+}
+
+/// Why a document cannot be read.
+pub(crate) struct Broken {
+    /// What the reader says, with lines counted from the start of the file.
+    pub(crate) message: String,
+    /// The line of the file, where the reader names one.
+    pub(crate) line: Option<usize>,
+}
+
+impl<'t> Document<'t> {
+    /// Its text for a reader of YAML, which does not take the tabs that JSON has between its values. In strings of JSON there are none.
+    pub(crate) fn text_without_tabs(&self) -> Cow<'t, str> {
+        if self.is_json { Cow::Owned(self.text.replace('\t', " ")) } else { Cow::Borrowed(self.text) }
+    }
 }
 
 /// All documents that are not empty, each read when its turn comes: as trees they take many times the room of their
 /// text. A broken one does not hide those after it.
-pub(crate) fn documents(text: &str) -> Box<dyn Iterator<Item = Document> + '_> {
+pub(crate) fn documents(text: &str) -> Box<dyn Iterator<Item = Document<'_>> + '_> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     match json(text) {
         Some(documents) => Box::new(documents.into_iter()),
@@ -27,7 +49,7 @@ pub(crate) fn documents(text: &str) -> Box<dyn Iterator<Item = Document> + '_> {
 
 /// JSON objects one after the other, or `None` where the text is not that. YAML admits no tabs, JSON does, so JSON
 /// needs its own reader.
-fn json(text: &str) -> Option<Vec<Document>> {
+fn json(text: &str) -> Option<Vec<Document<'_>>> {
     if !text.trim_start().starts_with('{') {
         return None;
     }
@@ -39,10 +61,10 @@ fn json(text: &str) -> Option<Vec<Document>> {
         let start = text.len() - rest.trim_start().len();
         line += newlines(text.get(counted..start)?);
         counted = start;
-        match values.next() {
-            None => return Some(found),
-            Some(value) => found.push(Document { line, content: Ok(value.ok()?) }),
-        }
+        let Some(value) = values.next() else { return Some(found) };
+        let content = Ok(value.ok()?);
+        let text = text.get(start..values.byte_offset())?;
+        found.push(Document { line, content, text, first_line: line, is_json: true });
     }
 }
 
@@ -120,19 +142,24 @@ fn is_content(line: &str) -> bool {
     !is_blank(line)
 }
 
-impl Chunk<'_> {
-    fn read(&self) -> Option<Document> {
+impl<'t> Chunk<'t> {
+    fn read(&self) -> Option<Document<'t>> {
         let line = self.first_line + self.text.lines().position(is_content)?;
-        if is_too_deep(self.text) {
-            return Some(Document { line, content: Err("nested too deeply".to_owned()) });
+        let content = if is_too_deep(self.text) {
+            Err(Broken { message: "nested too deeply".to_owned(), line: None })
+        } else {
+            self.value().map_err(|error| self.broken(&error))
+        };
+        if matches!(content, Ok(Value::Null)) {
+            return None;
         }
-        match self.value() {
-            Ok(Value::Null) => None,
-            Ok(value) => Some(Document { line, content: Ok(value) }),
-            Err(error) => {
-                Some(Document { line, content: Err(with_lines_of_file(&error.to_string(), self.first_line - 1)) })
-            }
-        }
+        Some(Document { line, content, text: self.text, first_line: self.first_line, is_json: false })
+    }
+
+    fn broken(&self, error: &serde_yaml::Error) -> Broken {
+        let before = self.first_line - 1;
+        let line = error.location().map(|location| location.line() + before);
+        Broken { message: with_lines_of_file(&error.to_string(), before), line }
     }
 
     fn value(&self) -> Result<Value, serde_yaml::Error> {

@@ -8,14 +8,18 @@ mod address;
 mod documents;
 mod names;
 mod path;
+mod places;
 mod policy;
 mod ports;
 mod report;
 mod selector;
+mod yaml11;
 
-use crate::error::{ParseError, Problem, Remark};
+use crate::error::{ParseFailure, Problem, Remark};
+use crate::load::{Parsed, Source};
 use crate::model::{NetworkPolicy, Origin};
-use crate::set::{Parsed, PolicySet, Source};
+use crate::set::PolicySet;
+use documents::{Broken, Document};
 use path::Path;
 use report::{Report, present};
 use serde_yaml::{Mapping, Value};
@@ -25,37 +29,38 @@ const API_VERSION: &str = "networking.k8s.io/v1";
 const KIND: &str = "NetworkPolicy";
 const LIST_KIND: &str = "NetworkPolicyList";
 
-pub(crate) fn parse(sources: &[Source]) -> Result<Parsed, Vec<ParseError>> {
-    let mut reading = Reading::default();
+/// Reads all documents of all sources; unknown fields are errors if `strict`.
+pub(crate) fn parse(sources: &[Source], strict: bool) -> Result<Parsed, ParseFailure> {
+    let mut reading = Reading { report: Report::new(strict), policies: Vec::new(), named: BTreeMap::new(), skipped: 0 };
     for source in sources {
         for (index, document) in documents::documents(&source.text).enumerate() {
-            let origin =
-                Origin { file: source.name.clone(), document: index + 1, line: document.line, item: String::new() };
-            reading.report.origin = origin;
-            match document.content {
-                Ok(value) => reading.object(&Path::Document, &value, None),
-                Err(message) => reading.report.error(&Path::Document, Problem::Syntax { message }),
-            }
+            reading.document(&source.name, index + 1, document);
         }
     }
     let Reading { report, policies, skipped, .. } = reading;
-    if !report.errors.is_empty() {
-        return Err(report.errors);
-    }
-    Ok(Parsed { policies: PolicySet::new(policies), warnings: report.warnings, skipped })
+    let warnings = report.finish()?;
+    Ok(Parsed { policies: PolicySet::new(policies), warnings, skipped })
 }
 
 /// What was read so far.
-#[derive(Default)]
-struct Reading {
-    report: Report,
+struct Reading<'t> {
+    report: Report<'t>,
     policies: Vec<NetworkPolicy>,
     /// Namespace and name to where it was first read.
     named: BTreeMap<(String, String), Origin>,
     skipped: usize,
 }
 
-impl Reading {
+impl<'t> Reading<'t> {
+    fn document(&mut self, file: &str, number: usize, document: Document<'t>) {
+        let origin = Origin { file: file.to_owned(), document: number, line: document.line, item: String::new() };
+        self.report.begin(origin, &document);
+        match document.content {
+            Ok(value) => self.object(&Path::Document, &value, None),
+            Err(Broken { message, line }) => self.report.unreadable(message, line),
+        }
+    }
+
     /// Reads one object, or each object of a list. `list` is the kind of the list it stands in, where that says
     /// of what kind its items are.
     fn object(&mut self, at: &Path, value: &Value, list: Option<&str>) {

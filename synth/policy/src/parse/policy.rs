@@ -88,8 +88,8 @@ fn namespace(report: &mut Report, at: &Path, value: Option<&Value>) -> Option<St
 
 fn labels(report: &mut Report, at: &Path, value: Option<&Value>) {
     for (key, value) in report.pairs(at, value) {
-        report.check(&at.key(key), key, &LABEL_KEY);
-        report.check(&at.key(key), value, &LABEL_VALUE);
+        report.check(&at.key(&key), &key, &LABEL_KEY);
+        report.check(&at.key(&key), value, &LABEL_VALUE);
     }
 }
 
@@ -126,8 +126,8 @@ fn spec(report: &mut Report, at: &Path, value: Option<&Value>) -> Spec {
         }
     };
     let (ingress_at, egress_at) = (at.field("ingress"), at.field("egress"));
-    let ingress = rules(report, &ingress_at, field("ingress"), "from");
-    let egress = rules(report, &egress_at, field("egress"), "to");
+    let ingress = rules(report, &ingress_at, field("ingress"), &["from", "ports"]);
+    let egress = rules(report, &egress_at, field("egress"), &["to", "ports"]);
     let (isolates_ingress, isolates_egress) =
         policy_types(report, &at.field("policyTypes"), field("policyTypes"), !egress.is_empty());
     for (at, rules, isolates, direction) in
@@ -164,20 +164,21 @@ fn policy_types(report: &mut Report, at: &Path, value: Option<&Value>, has_egres
     (ingress, egress)
 }
 
-fn rules(report: &mut Report, at: &Path, value: Option<&Value>, peers: &'static str) -> Vec<Rule> {
+fn rules(report: &mut Report, at: &Path, value: Option<&Value>, fields: &'static [&'static str; 2]) -> Vec<Rule> {
     let items = report.list(at, value).iter().enumerate();
-    items.map(|(index, value)| rule(report, &at.item(index), value, peers)).collect()
+    items.map(|(index, value)| rule(report, &at.item(index), value, fields)).collect()
 }
 
-/// One rule; `peers` is the name of its list of peers. An empty list says the same as none: no restriction.
-fn rule(report: &mut Report, at: &Path, value: &Value, peers: &'static str) -> Rule {
+/// One rule; `fields` are its list of peers and its list of ports. An empty list says the same as none: no restriction.
+fn rule(report: &mut Report, at: &Path, value: &Value, fields: &'static [&'static str; 2]) -> Rule {
     if value.is_null() {
         report.warn(at, Remark::Null { meaning: "every peer on every port" });
         return Rule::default();
     }
-    let Some(object) = report.object(at, value, &[peers, "ports"]) else { return Rule::default() };
+    let Some(object) = report.object(at, value, fields) else { return Rule::default() };
+    let [peers, ports] = *fields;
     let peers = restriction(report, &at.field(peers), object.get(peers), "every peer", peer);
-    let ports = restriction(report, &at.field("ports"), object.get("ports"), "every port", ports::read);
+    let ports = restriction(report, &at.field(ports), object.get(ports), "every port", ports::read);
     Rule { peers, ports }
 }
 

@@ -35,10 +35,11 @@ fn ports(report: &mut Report, at: &Path, object: &Mapping) -> Option<Ports> {
     let (port_at, end_at) = (at.field("port"), at.field("endPort"));
     let end = present(object, "endPort");
     match present(object, "port") {
-        Some(Value::String(name)) => {
-            report.check(&port_at, name, &PORT_NAME);
+        Some(value @ Value::String(_)) => {
             no_end(report, &end_at, end);
-            Some(Ports::Name(name.clone()))
+            let name = report.text(&port_at, value)?;
+            report.check(&port_at, name, &PORT_NAME);
+            Some(Ports::Name(name.to_owned()))
         }
         Some(value) => {
             let first = number(report, &port_at, value, "a port number or the name of a port");

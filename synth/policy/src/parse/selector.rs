@@ -15,10 +15,10 @@ pub(crate) fn read(report: &mut Report, at: &Path, value: &Value) -> Selector {
     let labels = at.field("matchLabels");
     let mut requirements = Vec::new();
     for (key, value) in report.pairs(&labels, present(object, "matchLabels")) {
-        report.check(&labels.key(key), key, &LABEL_KEY);
-        report.check(&labels.key(key), value, &LABEL_VALUE);
-        requirements
-            .push(Requirement { key: key.to_owned(), operator: Operator::In(BTreeSet::from([value.to_owned()])) });
+        report.check(&labels.key(&key), &key, &LABEL_KEY);
+        report.check(&labels.key(&key), value, &LABEL_VALUE);
+        let operator = Operator::In(BTreeSet::from([value.to_owned()]));
+        requirements.push(Requirement { key: key.into_owned(), operator });
     }
     let expressions = at.field("matchExpressions");
     for (index, value) in report.list(&expressions, present(object, "matchExpressions")).iter().enumerate() {
