@@ -6,6 +6,7 @@
 //! whom. [`cli`] is the command `netwright`.
 
 pub mod cli;
+pub mod comparison;
 pub mod connectivity;
 pub mod export;
 pub mod graph;

@@ -4,6 +4,7 @@
 
 pub mod check;
 pub mod connectivity;
+pub mod diff;
 pub mod exit;
 pub mod explain;
 pub mod graph;
@@ -43,8 +44,8 @@ struct Netwright {
 }
 
 const AFTER_HELP: &str = "\
-Exit codes: 0 done; 1 error; 2 wrong usage; 3 findings (connections that were seen would be denied);
-130 interrupted.
+Exit codes: 0 done; 1 error; 2 wrong usage; 3 findings (connections that are denied, or warnings);
+130 interrupted. Those of diff: 0 the same; 1 different; 2 could not compare.
 Environment: RUST_LOG sets what is logged to stderr (default: warn); NO_COLOR turns colours off.";
 
 #[derive(Debug, Subcommand)]
@@ -52,6 +53,7 @@ enum Verb {
     Synth(synth::Args),
     Check(check::Args),
     Connectivity(connectivity::Args),
+    Diff(diff::Args),
     Graph(graph::Args),
     Inspect(inspect::Args),
     Explain(explain::Args),
@@ -75,10 +77,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, out: &mut dyn Write) -
             return if error.use_stderr() { ExitStatus::Usage } else { ExitStatus::Success };
         }
     };
+    // Scripts know the exit codes of diff(1).
+    let failed = if matches!(parsed.verb, Verb::Diff(_)) { ExitStatus::Trouble } else { ExitStatus::Error };
     let result = match parsed.verb {
         Verb::Synth(arguments) => synth::run(&arguments, out),
         Verb::Check(arguments) => check::run(&arguments, out),
         Verb::Connectivity(arguments) => connectivity::run(&arguments, out),
+        Verb::Diff(arguments) => diff::run(&arguments, out),
         Verb::Graph(arguments) => graph::run(&arguments, out),
         Verb::Inspect(arguments) => inspect::run(&arguments, out),
         Verb::Explain(arguments) => explain::run(&arguments, out),
@@ -88,7 +93,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, out: &mut dyn Write) -
         Err(error) if is_broken_pipe(&error) => ExitStatus::Success,
         Err(error) => {
             tell(&format!("error: {}", message(&error)));
-            if interrupt::is_cause(&error) { ExitStatus::Interrupted } else { ExitStatus::Error }
+            if interrupt::is_cause(&error) { ExitStatus::Interrupted } else { failed }
         }
     }
 }

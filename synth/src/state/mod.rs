@@ -7,6 +7,8 @@
 pub mod convert;
 mod inventory;
 mod read;
+
+pub(crate) use read::is_observation;
 pub mod reference;
 
 use netwright_collector::inventory::TargetPort;

@@ -1,0 +1,101 @@
+//! Two policy sets, by what they allow over one inventory.
+
+use super::Args;
+use crate::cli::{inventory, table, tell};
+use crate::connectivity::compare::Comparison;
+use crate::connectivity::report::EntryReport;
+use crate::connectivity::{By, Connectivity, Entry, Units};
+use crate::state::State;
+use crate::text::plain;
+use anyhow::bail;
+use netwright_policy::{LoadError, PolicySet, ReadOptions};
+use serde::Serialize;
+use std::io::Write;
+use std::path::Path;
+
+/// Compares them, and says whether they allow the same.
+pub(super) fn compare(args: &Args, out: &mut dyn Write) -> anyhow::Result<bool> {
+    let options = ReadOptions { strict: args.strict };
+    let (before, after) = (load(&args.a, options)?, load(&args.b, options)?);
+    if before.policies().is_empty() && after.policies().is_empty() {
+        bail!("neither {} nor {} holds a NetworkPolicy: check the paths", args.a.display(), args.b.display());
+    }
+    let (state, place) = state(args)?;
+    let units = Units::new(&state, By::Workload, &[&before, &after]);
+    let comparison = Connectivity::new(&units, &before).compare(&Connectivity::new(&units, &after));
+    args.output.write(out, || report(&comparison), |out| Ok(table(&comparison, &units, place, out)?))?;
+    Ok(comparison.is_equal())
+}
+
+/// Without policies everything is allowed: that too can be compared with.
+fn load(path: &Path, options: ReadOptions) -> anyhow::Result<PolicySet> {
+    let read = options.load(path);
+    let warnings = match &read {
+        Ok(parsed) => parsed.warnings.as_slice(),
+        Err(LoadError::Invalid { failure, .. }) => failure.warnings.as_slice(),
+        Err(_) => &[],
+    };
+    for warning in warnings {
+        tell(&format!("warning: {warning}"));
+    }
+    let policies = read?.policies;
+    if policies.policies().is_empty() {
+        tell(&format!("warning: {} holds no NetworkPolicy: it allows everything", plain(&path.to_string_lossy())));
+    }
+    Ok(policies)
+}
+
+/// The inventory, and where it was found.
+fn state(args: &Args) -> anyhow::Result<(State, &Path)> {
+    let places: Vec<&Path> = match &args.inventory {
+        Some(inventory) => vec![inventory],
+        None => vec![&args.b, &args.a],
+    };
+    for place in places {
+        let state = inventory::state(place)?;
+        if !state.pods.is_empty() {
+            return Ok((state, place));
+        }
+    }
+    bail!(
+        "there is no workload and no pod, so there is nobody to compare for: name what the cluster holds with --inventory"
+    )
+}
+
+fn table(comparison: &Comparison, units: &Units, place: &Path, out: &mut dyn Write) -> std::io::Result<()> {
+    let Comparison { allowed, denied } = comparison;
+    if !comparison.is_equal() {
+        let mut rows = table::new(&["change", "source", "destination", "ports"]);
+        for (change, entries) in [("allowed", allowed), ("denied", denied)] {
+            for Entry { from, to, allowed } in entries {
+                table::row(&mut rows, [change, &from.to_string(), &to.to_string(), &allowed.to_string()]);
+            }
+        }
+        write!(out, "{}", table::render(&rows))?;
+    }
+    let (place, units) = (plain(&place.to_string_lossy()), units.all().len());
+    if comparison.is_equal() {
+        return writeln!(out, "both allow the same, for the {units} workloads of {place}");
+    }
+    writeln!(
+        out,
+        "{} newly allowed, {} newly denied, for the {units} workloads of {place}",
+        allowed.len(),
+        denied.len()
+    )
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    equal: bool,
+    allowed: Vec<EntryReport<'a>>,
+    denied: Vec<EntryReport<'a>>,
+}
+
+fn report<'a>(comparison: &'a Comparison) -> Report<'a> {
+    Report {
+        equal: comparison.is_equal(),
+        allowed: comparison.allowed.iter().map(EntryReport::from).collect(),
+        denied: comparison.denied.iter().map(EntryReport::from).collect(),
+    }
+}
