@@ -7,7 +7,7 @@
 //!   (`test/e2e/network/netpol`, "should allow egress access to server in CIDR block"). So are named ports in such a
 //!   rule: the analyzer sees an address, which has none.
 //! - **`egress: []` without policyTypes.** The analyzer isolates egress because the field is there. The API's defaulting
-//!   asks whether the list is empty (`pkg/apis/networking/v1/defaults.go`: `if len(obj.Spec.Egress) > 0`).
+//!   asks whether the list is empty (`pkg/apis/networking/v1/defaults.go`: `if len(obj.Spec.Egress) != 0`).
 //! - **Exists and DoesNotExist on pods of other namespaces.** The analyzer looks for the key in the policy's namespace
 //!   alone, also where a namespaceSelector is beside it. The comment on the peer: "the pods matching podSelector in the
 //!   namespaces selected by namespaceSelector".

@@ -1,8 +1,11 @@
 //! Which addresses an ipBlock holds.
 
-use crate::{allows, block_admits, outside, party, pod, world};
+use crate::{allows, block_admits, outside, party, pod, policies, world};
+use netwright_policy::Protocol;
 
-/// "The except entry describes CIDRs that should not be included within this rule."
+/// "The except entry describes CIDRs that should not be included within this rule." (IPBlock), and a peer beside it may
+/// hold them again: e2e `test/e2e/network/netpol`, "should ensure an IP overlapping both IPBlock.CIDR and
+/// IPBlock.Except is allowed".
 #[test]
 fn an_except_is_a_hole_in_its_own_block_only() {
     let holed = "{cidr: 198.18.0.0/15, except: [198.18.1.0/24, 198.19.255.255/32]}";
@@ -23,14 +26,16 @@ fn an_except_is_a_hole_in_its_own_block_only() {
     assert!(allows(filled, outside("198.18.1.7"), party(&world().api)), "another peer may admit what is excepted here");
 }
 
-/// Bits right of the prefix do not count, as with any CIDR.
+/// Bits right of the prefix do not count, as with any CIDR (RFC 4632, section 3.1: the prefix is what is compared).
 #[test]
 fn host_bits_of_a_block_do_not_count() {
     assert!(block_admits("{cidr: 198.18.7.7/15}", outside("198.19.0.1")));
     assert!(!block_admits("{cidr: 198.18.7.7/15}", outside("198.20.0.1")));
 }
 
-/// The conformance tests of Kubernetes (`test/e2e/network/netpol`) hold enforcers to ipBlocks that match pods.
+/// "These should be cluster-external IPs, since Pod IPs are ephemeral and unpredictable." (website, network-policies,
+/// ipBlock) is advice: e2e `test/e2e/network/netpol`, "should allow egress access to server in CIDR block" and "should
+/// enforce except clause while egress access to server in CIDR block", make the block out of a pod's address.
 #[test]
 fn a_block_matches_pods_by_any_of_their_addresses() {
     let world = world();
@@ -45,7 +50,9 @@ fn a_block_matches_pods_by_any_of_their_addresses() {
     }
 }
 
-/// A pod that has Succeeded or Failed has no address any more.
+/// "podIP address allocated to the pod. Routable at least within the cluster. Empty if not yet allocated." (core/v1
+/// PodStatus). A pod that has Succeeded or Failed has given its address back, whatever its status still shows, and the
+/// next pod may hold it: whoever fills a [`Pod`](netwright_policy::Pod) leaves the address, or the whole pod, out.
 #[test]
 fn a_pod_without_address_is_in_no_block() {
     let gone = pod("shop/gone", &[("app", "front")], &[]);
@@ -53,7 +60,32 @@ fn a_pod_without_address_is_in_no_block() {
     assert!(!block_admits("{cidr: '::/0'}", party(&gone)));
 }
 
-/// IPv4 and IPv6 are different networks: a block of one never holds an address of the other.
+/// "podIPs holds the IP addresses allocated to the pod. [...] Pods may be allocated at most 1 value for each of IPv4 and
+/// IPv6." (core/v1 PodStatus): a dual-stack pod is admitted by a block of either family, whatever the other end has.
+#[test]
+fn a_dual_stack_pod_is_in_the_blocks_of_both_families() {
+    let world = world();
+    let four_only = pod("shop/four", &[], &["10.244.0.7"]);
+    let six_only = pod("shop/six", &[], &["fd00:244::7"]);
+    for (block, four, six, both) in [
+        ("{cidr: 10.244.0.0/24}", true, false, true),
+        ("{cidr: 'fd00:244::/64'}", false, true, true),
+        ("{cidr: 10.244.0.0/24, except: [10.244.0.0/29]}", false, false, false),
+        ("{cidr: 'fd00:244::/64', except: ['fd00:244::/126']}", false, true, false),
+    ] {
+        let spec = format!("{{podSelector: {{}}, policyTypes: [Egress], egress: [{{to: [{{ipBlock: {block}}}]}}]}}");
+        for (to, expected) in [(&four_only, four), (&six_only, six), (&world.api, both)] {
+            assert_eq!(allows(&spec, party(&world.front), party(to)), expected, "{block} to {}", to.name);
+        }
+    }
+    let holes = "{podSelector: {}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 10.244.0.0/24, except: [10.244.0.0/29]}}, {ipBlock: {cidr: 'fd00:244::/64'}}]}]}";
+    let verdict =
+        policies(&[holes]).verdict(&world.cluster, &party(&world.front), &party(&world.api), Protocol::Tcp, 80);
+    assert!(verdict.allowed(), "what one family's block leaves out, the other's may hold");
+}
+
+/// "a particular CIDR (Ex. "192.168.1.0/24","2001:db8::/64")": IPv4 and IPv6 are different networks, and a block of one
+/// never holds an address of the other.
 #[test]
 fn families_never_match_each_other() {
     assert!(!block_admits("{cidr: 0.0.0.0/0}", outside("2001:db8::1")));

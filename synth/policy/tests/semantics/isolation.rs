@@ -35,7 +35,8 @@ fn an_absent_pod_selector_selects_every_pod() {
 }
 
 /// "policies that contain an egress section are assumed to affect egress, and all policies (whether or not they contain
-/// an ingress section) are assumed to affect ingress"; the defaulting code asks whether the list is empty, not whether it is there.
+/// an ingress section) are assumed to affect ingress"; the defaulting code (`pkg/apis/networking/v1/defaults.go`) asks for
+/// `len(obj.Spec.PolicyTypes) == 0` and `len(obj.Spec.Egress) != 0`: whether a list is empty, not whether it is there.
 #[test]
 fn policy_types_default_to_ingress_and_to_egress_if_it_has_rules() {
     let world = world();
@@ -82,6 +83,7 @@ fn no_rules_allow_nothing() {
 }
 
 /// "Multiple network policies can select the same set of pods. In this case, the ingress rules for each are combined additively."
+/// (podSelector)
 #[test]
 fn policies_add_up() {
     let world = world();
@@ -95,7 +97,8 @@ fn policies_add_up() {
     assert_eq!(ingress(party(&world.bank_front)), Decision::Denied { isolated_by: vec![0, 1, 2] });
 }
 
-/// The egress of the source and the ingress of the destination are two decisions; both have to allow.
+/// "For a connection from a source pod to a destination pod to be allowed, both the egress policy on the source pod and
+/// the ingress policy on the destination pod need to allow the connection." (website, network-policies)
 #[test]
 fn both_ends_have_to_allow() {
     let world = world();
@@ -112,7 +115,8 @@ fn both_ends_have_to_allow() {
     assert!(!other_half.egress.allows() && other_half.ingress.allows() && !other_half.allowed());
 }
 
-/// A verdict is about who opens: the destination answers without a rule for it, however closed its own egress is.
+/// "Reply traffic for those allowed connections will also be implicitly allowed." (website, network-policies): a verdict
+/// is about who opens, and the destination answers without a rule for it, however closed its own egress is.
 #[test]
 fn replies_need_no_rule() {
     let world = world();

@@ -1,5 +1,5 @@
 //! What a NetworkPolicy means, sentence by sentence. Each test names the sentence it holds to: those in quotation marks
-//! are from the comments on the API's types (`k8s.io/api/networking/v1/types.go`, `k8s.io/apimachinery/pkg/apis/meta/v1/types.go`).
+//! without another source are from the comments on the API's types (`k8s.io/api/networking/v1/types.go`); the website is kubernetes.io/docs.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 

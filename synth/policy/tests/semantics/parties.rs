@@ -3,7 +3,8 @@
 use crate::{CLOSED, OUTSIDE, address, allows, block_admits, outside, party, pod, policies, world};
 use netwright_policy::{Decision, Exemption, Party, Protocol};
 
-/// A pod is never cut off from itself (website, network-policies: "A Pod cannot block access to itself").
+/// "Other pods that are allowed (exception: a pod cannot block access to itself)" (website, network-policies, the list
+/// of entities)
 #[test]
 fn a_pod_always_reaches_itself() {
     let world = world();
@@ -64,8 +65,9 @@ fn a_cluster_may_exempt_the_own_node_for_egress_too() {
     assert_eq!(ingress.ingress, exempt, "ingress is as it was");
 }
 
-/// A host-network pod is its node (website, network-policies: such pods' traffic is that of the node): no selector
-/// finds it, and no policy isolates it.
+/// "Traffic to/from hostNetwork pods is treated the same as all other traffic to/from the node IP. (This is the most
+/// common implementation.)" and they are ignored "when matching podSelector and namespaceSelector" (website,
+/// network-policies, "NetworkPolicy and hostNetwork pods"): no selector finds one, and no policy isolates it.
 #[test]
 fn a_node_is_its_addresses() {
     let world = world();

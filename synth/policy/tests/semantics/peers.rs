@@ -1,7 +1,7 @@
 //! Who a rule admits: its peers, and what empty lists mean.
 
 use crate::{OUTSIDE, address, allows, allows_port, party, pod, world};
-use netwright_policy::{Party, Protocol};
+use netwright_policy::{Party, PolicySet, Protocol, Source};
 
 /// A rule with neither ports nor peers: both are "empty or missing".
 #[test]
@@ -44,6 +44,26 @@ fn no_ports_are_every_port_of_every_protocol() {
             assert!(allows_port(&spec, party(&world.front), party(&world.api), protocol, 4711), "{spec}");
         }
         assert!(!allows(&spec, OUTSIDE, party(&world.api)), "{spec}");
+        let spec =
+            format!("{{podSelector: {{}}, policyTypes: [Egress], egress: [{{to: [{{podSelector: {{}}}}]{list}}}]}}");
+        for protocol in Protocol::ALL {
+            assert!(allows_port(&spec, party(&world.front), party(&world.api), protocol, 4711), "{spec}");
+        }
+        assert!(!allows(&spec, party(&world.front), OUTSIDE), "{spec}");
+    }
+}
+
+/// "Only certain combinations of fields are allowed" (NetworkPolicyPeer): a peer of nothing is no wildcard, it is
+/// refused (`pkg/apis/networking/validation`: "must specify a peer"), as is an ipBlock with a selector beside it.
+#[test]
+fn a_peer_of_nothing_is_refused() {
+    for peer in ["{}", "{podSelector: null}", "{ipBlock: {cidr: 10.0.0.0/8}, podSelector: {}}"] {
+        for rules in [format!("ingress: [{{from: [{peer}]}}]"), format!("egress: [{{to: [{peer}]}}]")] {
+            let text = format!(
+                "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: p, namespace: shop}}\nspec: {{podSelector: {{}}, {rules}}}"
+            );
+            assert!(PolicySet::parse(&[Source { name: "peer.yaml".into(), text }]).is_err(), "{rules}");
+        }
     }
 }
 
@@ -83,6 +103,10 @@ fn an_empty_namespace_selector_means_all_pods_and_nothing_outside() {
     assert!(allows(spec, party(&world.bank_front), party(&world.api)));
     assert!(!allows(spec, OUTSIDE, party(&world.api)));
     assert!(!allows(spec, Party::Node { addresses: &[address("192.0.2.9")] }, party(&world.api)));
+    let out = "{podSelector: {}, policyTypes: [Egress], egress: [{to: [{namespaceSelector: {}}]}]}";
+    assert!(allows(out, party(&world.front), party(&world.bank_front)));
+    assert!(!allows(out, party(&world.front), OUTSIDE));
+    assert!(!allows(out, party(&world.front), Party::Node { addresses: &[address("192.0.2.9")] }));
 }
 
 /// "namespaceSelector selects namespaces using cluster-scoped labels." Every namespace carries its name as a label.
@@ -96,6 +120,10 @@ fn namespaces_are_selected_by_their_labels_and_their_name() {
         ("{matchLabels: {kubernetes.io/metadata.name: bank}}", true, false),
         ("{matchLabels: {kubernetes.io/metadata.name: shop}}", false, true),
         ("{matchExpressions: [{key: team, operator: DoesNotExist}]}", false, true),
+        ("{matchExpressions: [{key: team, operator: NotIn, values: [money]}]}", false, true),
+        ("{matchExpressions: [{key: team, operator: NotIn, values: [science]}]}", true, true),
+        ("{matchExpressions: [{key: team, operator: NotIn, values: ['']}]}", true, true),
+        ("{matchLabels: {team: ''}}", false, false),
     ] {
         assert_eq!(allows(&from(selector), party(&world.bank_front), party(&world.api)), bank, "{selector}");
         assert_eq!(allows(&from(selector), party(&world.front), party(&world.api)), shop, "{selector}");

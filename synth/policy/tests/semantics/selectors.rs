@@ -7,7 +7,7 @@ fn selects(selector: &str, pairs: &[(&str, &str)]) -> bool {
     !allows(&format!("{{podSelector: {selector}}}"), OUTSIDE, party(&pod))
 }
 
-/// "The result of matchLabels and matchExpressions are ANDed."
+/// "The result of matchLabels and matchExpressions are ANDed." (meta/v1 LabelSelector)
 #[test]
 fn requirements_are_all_required() {
     let selector = "{matchLabels: {app: api}, matchExpressions: [{key: tier, operator: Exists}, {key: tier, operator: NotIn, values: [test]}]}";
@@ -17,7 +17,9 @@ fn requirements_are_all_required() {
     assert!(!selects(selector, &[("app", "front"), ("tier", "back")]));
 }
 
-/// "Valid operators are In, NotIn, Exists and DoesNotExist."
+/// "Valid operators are In, NotIn, Exists and DoesNotExist." (meta/v1 LabelSelectorRequirement), and "The operator is In,
+/// Labels has the Requirement's key and Labels' value for that key is in Requirement's value set." (apimachinery,
+/// `pkg/labels`, `Requirement.Matches`)
 #[test]
 fn in_and_exists_need_the_key() {
     let one_of = "{matchExpressions: [{key: tier, operator: In, values: [back, middle]}]}";
@@ -28,7 +30,8 @@ fn in_and_exists_need_the_key() {
     assert!(!selects(exists, &[("app", "tier")]));
 }
 
-/// A label that is not there is in no set and does not exist (`k8s.io/apimachinery/pkg/labels`, `Requirement.Matches`).
+/// "The operator is DoesNotExist or NotIn and Labels does not have the Requirement's key." is a match (apimachinery,
+/// `pkg/labels`, `Requirement.Matches`).
 #[test]
 fn not_in_and_does_not_exist_match_a_missing_key() {
     let not_in = "{matchExpressions: [{key: tier, operator: NotIn, values: [back]}]}";
@@ -39,9 +42,14 @@ fn not_in_and_does_not_exist_match_a_missing_key() {
     assert!(!selects(absent, &[("tier", "")]));
 }
 
-/// An empty value is a value: it does not match a missing key.
+/// `Requirement.Matches` asks for the key before the value: an empty value is a value, and no missing key.
 #[test]
 fn an_empty_label_value_is_not_a_missing_label() {
     assert!(selects("{matchLabels: {canary: ''}}", &[("canary", "")]));
     assert!(!selects("{matchLabels: {canary: ''}}", &[]));
+    let not_empty = "{matchExpressions: [{key: canary, operator: NotIn, values: ['']}]}";
+    assert!(selects(not_empty, &[]) && selects(not_empty, &[("canary", "yes")]));
+    assert!(!selects(not_empty, &[("canary", "")]));
+    let is_empty = "{matchExpressions: [{key: canary, operator: In, values: ['', x]}]}";
+    assert!(selects(is_empty, &[("canary", "")]) && !selects(is_empty, &[]) && !selects(is_empty, &[("canary", "y")]));
 }
