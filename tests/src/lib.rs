@@ -6,11 +6,13 @@
 //! - [`shop`] declares a cluster, and derives from that declaration the processes to run, the inventory
 //!   that `kubectl get` would print, and the edges that have to be seen;
 //! - [`oracle`] asks a foreign tool about policies;
+//! - [`results`] keeps the figures of benches;
 //! - [`demo`] puts them together: watch the shop, write its policies, prove them.
 
 pub mod actor;
 pub mod demo;
 pub mod oracle;
+pub mod results;
 pub mod shop;
 pub mod world;
 

@@ -9,14 +9,14 @@
 //! `cargo bench -p netwright-tests --bench capture [-- --rounds N] [--only WORKLOAD]`, as root.
 #![allow(clippy::indexing_slicing, clippy::print_stdout, clippy::print_stderr)] // A bench: its tables are its own, its output is the point.
 
-mod results;
 mod statistics;
 mod worker;
 
 use anyhow::{Context, Result};
 use netwright_agent::probe::{Config, Probe, UdpHooks};
+use netwright_tests::results::{self, rounded};
 use netwright_tests::world::{Addresses, Place, World, prerequisites};
-use results::Row;
+use serde_json::{Value, json};
 use statistics::Interval;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -186,13 +186,19 @@ fn report(workloads: &[Workload], costs: &[Vec<Vec<f64>>], rounds: usize) -> Res
             ["capture", "capture-packets", "capture-tcp-alone", "capture-again"].iter().zip(&ratios[1..])
         {
             print!(" {ratio:>22}");
-            rows.push(Row::new(format!("{name}/{}", workload.name()), *ratio, rounds));
+            rows.push((format!("{name}/{}", workload.name()), row(*ratio, rounds)));
         }
         println!();
     }
-    let path = results::write(&rows)?;
+    let path = results::write(rows)?;
     println!("written to {}", path.display());
     Ok(())
+}
+
+/// A ratio with its interval, as it is kept.
+fn row(ratio: Interval, rounds: usize) -> Value {
+    let [ratio, low, high] = [ratio.median, ratio.low, ratio.high].map(|value| rounded(value, 4));
+    json!({"ratio": ratio, "low": low, "high": high, "rounds": rounds})
 }
 
 /// Round by round, so that what changes from round to round falls out.
