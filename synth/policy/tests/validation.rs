@@ -1,5 +1,9 @@
 //! What the API server rejects is rejected here, at the same field (`pkg/apis/networking/validation/validation.go`,
 //! `k8s.io/apimachinery/pkg/util/validation`), and what it accepts is accepted.
+//!
+//! Every manifest here was tried with the code of Kubernetes 1.34.4, read as `kubectl` reads it. Refused here alone, and
+//! on purpose: what `kubectl` would send as something else than it says (words of YAML 1.1 without quotes, fractions
+//! as keys, a key that is there as text and as a number), and YAML tags of one's own.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -348,10 +352,11 @@ fn port(port: &str) -> String {
 
 #[test]
 fn ports_are_numbers_or_names() {
-    for text in ["1", "65535", "http", "a", "x-1", "0a", "abcdefghijklmno"] {
+    for text in ["1", "65535", "8e1", "80.0", "0x1f", "http", "a", "x-1", "0a", "abcdefghijklmno"] {
         accepted_spec(&port(&format!("port: {text}")));
     }
     let at = "spec.ingress[0].ports[0].port";
+    rejected_spec(&port("port: 1_000, endPort: 2000"), at, "without quotes is 1000 to kubectl");
     for number in ["0", "-1", "65536", "4294967376"] {
         rejected_spec(&port(&format!("port: {number}")), at, "must be between 1 and 65535");
     }
@@ -541,6 +546,11 @@ fn what_is_probably_not_meant_is_remarked_on() {
         "every port of the protocol",
     );
     expect("{podSelector: {matchLabels: {a: null}}}", "spec.podSelector.matchLabels[\"a\"]", "an empty value");
+    expect(
+        "{podSelector: {matchExpressions: [{key: a, operator: In, values: [null]}]}}",
+        "spec.podSelector.matchExpressions[0].values[0]",
+        "an empty value",
+    );
     expect(
         "{podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 10.0.0.1/8}}]}]}",
         "spec.ingress[0].from[0].ipBlock.cidr",

@@ -36,9 +36,9 @@ fn ports(report: &mut Report, at: &Path, object: &Mapping) -> Option<Ports> {
     let end = present(object, "endPort");
     match present(object, "port") {
         Some(value @ Value::String(_)) => {
-            no_end(report, &end_at, end);
             let name = report.text(&port_at, value)?;
             report.check(&port_at, name, &PORT_NAME);
+            no_end(report, &end_at, end);
             Some(Ports::Name(name.to_owned()))
         }
         Some(value) => {
@@ -74,12 +74,15 @@ fn number(report: &mut Report, at: &Path, value: &Value, expected: &'static str)
     port
 }
 
+/// A whole number in any notation: `8e1` reaches the API server as 80.
 fn whole(value: &Value) -> Option<i64> {
-    match value {
-        Value::Number(number) => number.as_i64(),
-        _ => None,
-    }
+    let Value::Number(number) = value else { return None };
+    let from_fraction = || number.as_f64().filter(|value| value.fract() == 0.0 && value.abs() < MAX_WHOLE);
+    number.as_i64().or_else(|| from_fraction().map(|value| value as i64))
 }
+
+/// Up to here a fraction can be told from the whole number beside it.
+const MAX_WHOLE: f64 = (1_u64 << 53) as f64;
 
 fn range(report: &mut Report, at: &Path, first: u16, last: u16) -> Option<Ports> {
     if last < first {

@@ -3,7 +3,7 @@
 use super::names::{LABEL_KEY, LABEL_VALUE};
 use super::path::Path;
 use super::report::{Report, present};
-use crate::error::Problem;
+use crate::error::{Problem, Remark};
 use crate::selector::{Operator, Requirement, Selector};
 use serde_yaml::Value;
 use std::collections::BTreeSet;
@@ -51,7 +51,10 @@ fn values(report: &mut Report, at: &Path, value: Option<&Value>) -> BTreeSet<Str
     let mut values = BTreeSet::new();
     for (index, value) in report.list(at, value).iter().enumerate() {
         let at = at.item(index);
-        if let Some(value) = report.text(&at, value) {
+        if value.is_null() {
+            report.warn(&at, Remark::Null { meaning: "an empty value" });
+            values.insert(String::new());
+        } else if let Some(value) = report.text(&at, value) {
             report.check(&at, value, &LABEL_VALUE);
             values.insert(value.to_owned());
         }
