@@ -31,7 +31,7 @@ pub fn advice(context: &Context, gap: &Gap, unmet: &Unmet) -> Option<String> {
             Some(format!("set metadata.namespace to {}: a policy applies to pods of its own namespace only", plain(actual)))
         }
         Unmet::OtherNamespace { actual, .. } => Some(format!(
-            "add to {peer}, beside its podSelector, a namespaceSelector with matchLabels {METADATA_NAME}: {} (without one a podSelector looks into the policy's own namespace only)",
+            "add an entry beside {peer} with the same podSelector and, in the same entry, a namespaceSelector with matchLabels {METADATA_NAME}: {} (without one a podSelector looks into the policy's own namespace only)",
             plain(actual)
         )),
         Unmet::Protocol { actual, .. } => {

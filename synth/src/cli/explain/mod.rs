@@ -14,8 +14,10 @@ pub mod suggestion;
 pub mod words;
 
 use super::exit::ExitStatus;
+use super::inventory::{self, InventoryArgs};
+use super::policies::PolicyArgs;
 use super::table::Output;
-use super::{policies, tell};
+use super::tell;
 use crate::state::State;
 use crate::state::reference::Subject;
 use anyhow::bail;
@@ -24,7 +26,7 @@ use question::{Kind, Kinds, Target, Targets};
 use reasons::Context;
 use report::{Answer, Connection, Decision, End, Report, Side};
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Explain why a connection is allowed or denied: which policies isolate which end, which rule admits it, or what the
 /// nearest rules lack.
@@ -47,11 +49,12 @@ pub struct Args {
     /// The protocol: TCP, UDP, SCTP, or another such as ICMP.
     #[arg(long, default_value = "TCP")]
     protocol: String,
-    /// What the cluster holds: manifests, what `kubectl get -A -o yaml` prints, or an observation; `-` for stdin.
-    #[arg(long, value_name = "PATH")]
-    inventory: PathBuf,
-    /// The policies: a file, a folder (searched for *.yaml, *.yml and *.json), or `-` for stdin. Without it those found
-    /// in the inventory.
+    /// What the cluster holds: manifests, what `kubectl get -A -o yaml` printed, or an observation; a file, a folder, or
+    /// `-` for stdin. Without it: what stands beside the policies.
+    #[arg(long, value_name = "PATH", required_unless_present = "policies")]
+    inventory: Option<PathBuf>,
+    /// The policies: a file, a folder (searched for *.yaml, *.yml and *.json), or `-` for stdin. Without it: those in
+    /// the inventory.
     #[arg(long, value_name = "DIR")]
     policies: Option<PathBuf>,
     /// Take a field that the API does not have for an error, not for a warning.
@@ -73,7 +76,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitStatus> {
         });
         return Ok(ExitStatus::Usage);
     }
-    let (state, set) = load(args)?;
+    let (set, state) = load(args)?;
     let subjects = [state.find(&args.from)?, state.find(&args.to)?];
     let report = match (named, args.port) {
         (Some(protocol), Some(port)) => Asked::new(&state, &set, subjects, protocol, port).report(args),
@@ -83,25 +86,23 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitStatus> {
     Ok(if report.answer == Answer::Allowed { ExitStatus::Success } else { ExitStatus::Findings })
 }
 
-fn load(args: &Args) -> anyhow::Result<(State, PolicySet)> {
-    let stdin = Path::new("-");
-    if args.inventory == stdin && args.policies.as_deref() == Some(stdin) {
-        bail!("--inventory and --policies cannot both be read from stdin");
-    }
-    let mut state = State::load(&args.inventory)?;
-    state.remarks.iter().for_each(|remark| tell(remark));
-    if let Some(path) = &args.policies {
-        return Ok((state, policies::load(path, args.strict)?));
-    }
+/// What the cluster holds, and the policies: of one place if only one is named.
+fn load(args: &Args) -> anyhow::Result<(PolicySet, State)> {
+    let Some(inventory) = args.inventory.as_ref().filter(|_| args.policies.is_none()) else {
+        let policies = args.policies.clone().unwrap_or_default();
+        let inventory = InventoryArgs { inventory: args.inventory.clone() };
+        return inventory.load(&PolicyArgs { policies, strict: args.strict });
+    };
+    let mut state = inventory::state(inventory)?;
     state.policy_warnings.iter().for_each(|warning| tell(&format!("warning: {warning}")));
     let set = std::mem::take(&mut state.policies);
     if set.policies().is_empty() {
         bail!(
             "{} holds no NetworkPolicy, so nothing can be denied: give --policies, or add them (kubectl get networkpolicies -A -o yaml)",
-            args.inventory.display()
+            inventory.display()
         );
     }
-    Ok((state, set))
+    Ok((set, state))
 }
 
 /// A question about a port.
@@ -132,6 +133,7 @@ impl<'a> Asked<'a> {
             connections.push(connection);
         }
         connections.sort_by_key(|connection| connection.allowed);
+        warnings.sort();
         warnings.dedup();
         let [_, to] = self.subjects;
         let is_dns = dns::is_server(self.state, to);
@@ -144,6 +146,7 @@ impl<'a> Asked<'a> {
             notes: remarks::notes(self.state, &self.kinds, to, self.protocol, self.port, &self.targets),
             dns: if is_dns { None } else { dns::check(self.state, self.set, &self.kinds, &self.clients) },
             connections,
+            through: remarks::through(self.state, self.set, &self.kinds, &self.clients, (self.protocol, &self.targets)),
             warnings,
         }
     }
@@ -212,6 +215,7 @@ fn undefined(state: &State, set: &PolicySet, subjects: [Subject; 2], protocol: &
         notes: Vec::new(),
         connections,
         dns: None,
+        through: None,
         warnings: Vec::new(),
     }
 }

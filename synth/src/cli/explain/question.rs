@@ -135,7 +135,9 @@ impl<'a> Kinds<'a> {
             }
             Subject::Pod(pod) => {
                 let index = self.state.pods.iter().position(|known| std::ptr::eq(known, pod));
-                self.pods(index.as_slice())
+                let kinds = self.pods(index.as_slice());
+                let name = format!("{}/{}", pod.pod.namespace, pod.pod.name);
+                kinds.into_iter().map(|kind| Kind { name: name.clone(), ..kind }).collect()
             }
             Subject::Node(node) => vec![Kind::new(Whom::Node(node.addresses.clone()), format!("node {}", node.name))],
             Subject::NodeAddress(node, address) => vec![Kind::of_node(node, address)],
@@ -261,7 +263,9 @@ impl Kind {
     fn of_pods(members: &[&StatePod]) -> Option<Self> {
         let first = members.first()?;
         let WorkloadRef { namespace, name, .. } = &first.workload;
-        let pod = || first.pod.clone();
+        // No pod has an asterisk in its name, so nobody else's is hit.
+        let shown = if first.from_template { format!("{name}-*") } else { first.pod.name.clone() };
+        let pod = || Pod { name: shown.clone(), ..first.pod.clone() };
         let whom = match first.host_network {
             true => Whom::Node(first.pod.addresses.clone()),
             false => Whom::Pod(Box::new(pod())),
@@ -275,12 +279,13 @@ impl Kind {
         })
     }
 
-    /// The same kind as the other end of a connection from `self`: where the two would be one pod, but there are or may
-    /// be more of its kind, another one.
+    /// `to` as the other end of a connection from `self`: where the two would be taken for one pod, but there are or may
+    /// be others, another one.
     pub fn other_end(&self, to: &Kind) -> Kind {
         match (&self.whom, &to.whom) {
-            (Whom::Pod(from), Whom::Pod(pod)) if from == pod && to.pods.len() != 1 => {
-                // No pod has a blank in its name, so nobody else's is hit.
+            (Whom::Pod(from), Whom::Pod(pod))
+                if (&from.namespace, &from.name) == (&pod.namespace, &pod.name) && to.pods.len() != 1 =>
+            {
                 let other = Pod { name: format!("{} (another)", pod.name), ..(**pod).clone() };
                 Kind { whom: Whom::Pod(Box::new(other)), ..to.clone() }
             }

@@ -105,15 +105,17 @@ impl<'a> Context<'a> {
     fn no_rule(&self, end: &End) -> String {
         let direction = word(self.direction);
         let (other, port) = (plain(&self.other().name), format!("{} {}", self.protocol, self.port));
-        let which = match end.isolated_by.as_slice() {
-            [one] => self.policy(*one).map(|policy| name(&policy)).unwrap_or_default(),
-            several => format!("each of the {} policies that select it", several.len()),
+        let isolated = match end.isolated_by.as_slice() {
+            [one] => format!("{} isolates it", self.policy(*one).map(|policy| name(&policy)).unwrap_or_default()),
+            several => format!("{} policies isolate it", several.len()),
         };
-        let closes = format!("{which} closes its {direction} to all but what rules admit");
         let preposition = if self.direction == Direction::Egress { "to" } else { "from" };
-        match end.rules.is_empty() {
-            true => format!("{closes}, and there is no {direction} rule at all"),
-            false => format!("{closes}, and no {direction} rule is for connections {preposition} {other} on {port}"),
+        match (end.rules.is_empty(), end.isolated_by.len()) {
+            (true, 1) => format!("{isolated} and has no {direction} rule at all"),
+            (true, _) => format!("{isolated} and none has an {direction} rule"),
+            (false, _) => {
+                format!("{isolated}, and no {direction} rule admits connections {preposition} {other} on {port}")
+            }
         }
     }
 

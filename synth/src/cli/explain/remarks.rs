@@ -1,14 +1,14 @@
 //! What to know beside the verdict: what a Service does with the port, and where enforcers differ.
 
-use super::question::{Kinds, Targets, Whom};
+use super::question::{Kind, Kinds, Target, Targets, Whom};
 use super::reasons::Context;
-use crate::state::State;
+use super::report::Through;
 use crate::state::convert::protocol;
 use crate::state::reference::Subject;
+use crate::state::{State, StateNode, StatePod};
 use crate::text::plain;
-use netwright_collector::inventory::TargetPort;
 use netwright_policy::explain::End;
-use netwright_policy::{Direction, Peer, Protocol, Route};
+use netwright_policy::{Direction, Party, Peer, PolicySet, Protocol, Route};
 use netwright_record::inventory::Service;
 use std::collections::BTreeSet;
 
@@ -22,13 +22,13 @@ pub fn notes(
     targets: &Targets,
 ) -> Vec<String> {
     match (to, targets.route) {
-        (Subject::Service(service), Some(route)) => of_service(state, service, route, (protocol, port), targets),
+        (Subject::Service(service), Some(route)) => of_service(kinds, service, route, (protocol, port), targets),
         _ => beside_service(state, kinds, (protocol, port), targets).into_iter().collect(),
     }
 }
 
 fn of_service(
-    state: &State,
+    kinds: &Kinds,
     service: &Service,
     route: Route,
     (protocol, port): (Protocol, u16),
@@ -52,17 +52,17 @@ fn of_service(
         Route::NoBackend => format!(
             "{name} has no pod behind it that serves {protocol} {port}: its selector and its target port have to fit a pod."
         ),
-        Route::NoSuchPort => no_such_port(state, service, (protocol, port)),
+        Route::NoSuchPort => no_such_port(kinds, service, (protocol, port)),
     };
     vec![note]
 }
 
 /// The Service does not have the port; perhaps its pods do.
-fn no_such_port(state: &State, service: &Service, (wanted, port): (Protocol, u16)) -> String {
+fn no_such_port(kinds: &Kinds, service: &Service, (wanted, port): (Protocol, u16)) -> String {
     let own = service.ports.iter().map(|own| format!("{} {}", protocol(own.protocol), own.port));
     let own = own.collect::<Vec<_>>().join(", ");
     let name = title(service);
-    match leading_to(state, service, (wanted, port)) {
+    match leading_to(kinds, service, (wanted, port)) {
         Some(own) => format!(
             "{name} has no port {port}: that is the target port of its port {own}. Clients of the Service connect to {own}, and policies are held against {port}: ask with --port {own}."
         ),
@@ -70,32 +70,18 @@ fn no_such_port(state: &State, service: &Service, (wanted, port): (Protocol, u16
     }
 }
 
-/// The Service port whose target is `port` by number, or by what the backends say.
-fn leading_to(state: &State, service: &Service, (wanted, port): (Protocol, u16)) -> Option<u16> {
-    let targets = state.targets.get(&(service.namespace.clone(), service.name.clone()));
-    let own = service.ports.iter().enumerate().find(|(index, own)| {
-        let by_number = targets.and_then(|targets| targets.get(*index)) == Some(&TargetPort::Number(port));
-        let backends = service.backends.iter().flat_map(|backend| &backend.ports);
-        let mut listed = backends.filter(|listed| listed.name == own.name && listed.protocol == own.protocol);
-        protocol(own.protocol) == wanted && (by_number || listed.any(|listed| listed.port == port))
-    });
-    own.map(|(_, own)| own.port)
+/// The Service port that leads to `port` of some pod.
+fn leading_to(kinds: &Kinds, service: &Service, (wanted, port): (Protocol, u16)) -> Option<u16> {
+    let own = service.ports.iter().filter(|own| protocol(own.protocol) == wanted).map(|own| own.port);
+    let targets = |own| kinds.targets(Subject::Service(service), wanted, own).list;
+    own.into_iter().find(|own| targets(*own).iter().any(|target| target.port == port))
 }
 
 /// Where pods were asked about and the port is that of a Service before them, which leads to another port.
 fn beside_service(state: &State, kinds: &Kinds, asked: (Protocol, u16), targets: &Targets) -> Option<String> {
     let (wanted, port) = asked;
-    let pods: BTreeSet<&str> = targets.list.iter().flat_map(|target| &target.kind.pods).map(String::as_str).collect();
-    let workloads: BTreeSet<_> = targets.list.iter().filter_map(|target| target.kind.workload.as_ref()).collect();
-    let is_asked = |index: &usize| {
-        let pod = state.pods.get(*index);
-        pod.is_some_and(|pod| {
-            workloads.contains(&pod.workload) && (pods.is_empty() || pods.contains(pod.pod.name.as_str()))
-        })
-    };
-    let before = state.services.iter().filter(|service| kinds.members(service).iter().any(is_asked));
-    let before: Vec<&Service> = before.collect();
-    if before.iter().any(|service| leading_to(state, service, asked).is_some()) {
+    let before = before(state, kinds, targets);
+    if before.iter().any(|service| leading_to(kinds, service, asked).is_some()) {
         return None;
     }
     before.into_iter().find_map(|service| {
@@ -108,6 +94,48 @@ fn beside_service(state: &State, kinds: &Kinds, asked: (Protocol, u16), targets:
             plain(&service.namespace),
             plain(&service.name)
         ))
+    })
+}
+
+/// The Services with any of the destinations behind them.
+fn before<'a>(state: &'a State, kinds: &Kinds, targets: &Targets) -> Vec<&'a Service> {
+    let destinations = targets.list.iter().map(|target| &target.kind);
+    let is_behind = |pod: &StatePod| {
+        destinations.clone().any(|kind| {
+            kind.workload.as_ref() == Some(&pod.workload) && (pod.from_template || kind.pods.contains(&pod.pod.name))
+        })
+    };
+    let leads_there = |service: &&Service| {
+        kinds.members(service).into_iter().filter_map(|index| state.pods.get(index)).any(is_behind)
+    };
+    state.services.iter().filter(leads_there).collect()
+}
+
+/// The Service through which a client outside arrives with the address of a node, and whether that is let in.
+pub fn through(
+    state: &State,
+    set: &PolicySet,
+    kinds: &Kinds,
+    clients: &[Kind],
+    (protocol, targets): (Protocol, &Targets),
+) -> Option<Through> {
+    let outside = clients.iter().any(|client| matches!(client.whom, Whom::Address(_) | Whom::Outside(_)));
+    let translates = |service: &&Service| {
+        matches!(service.service_type.as_str(), "NodePort" | "LoadBalancer")
+            && service.external_traffic_policy.as_deref() != Some("Local")
+    };
+    let service = outside.then(|| before(state, kinds, targets)).into_iter().flatten().find(translates)?;
+    let is_denied = |node: &&StateNode| {
+        let from = Party::Node { addresses: &node.addresses };
+        let denied = |it: &Target| {
+            !set.verdict(&state.cluster, &from, &it.kind.whom.party(), protocol, it.port).ingress.allows()
+        };
+        targets.list.iter().any(denied)
+    };
+    Some(Through {
+        service: title(service),
+        service_type: service.service_type.clone(),
+        denied_from: state.nodes.iter().filter(is_denied).map(|node| node.name.clone()).collect(),
     })
 }
 

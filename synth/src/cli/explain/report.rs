@@ -25,6 +25,9 @@ pub struct Report {
     /// Whether the client can resolve names; absent where that plays no part.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dns: Option<Dns>,
+    /// The Service that puts a node's address in the place of a client's from outside; absent where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub through: Option<Through>,
     /// Where enforcers do not agree with the documents or with each other about this connection.
     pub warnings: Vec<String>,
 }
@@ -168,6 +171,18 @@ pub struct Suggestion {
     pub notes: Vec<String>,
 }
 
+/// A Service through which clients outside arrive with the address of a node.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Through {
+    /// The Service, as a message calls it.
+    pub service: String,
+    /// Its type: `NodePort` or `LoadBalancer`.
+    pub service_type: String,
+    /// The nodes from whose addresses the connection is denied.
+    pub denied_from: Vec<String>,
+}
+
 /// Whether the client can resolve names.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -184,6 +199,13 @@ pub struct Dns {
     /// A rule that would let it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suggestion: Option<Suggestion>,
+}
+
+impl Dns {
+    /// Whether names cannot be resolved: clients ask by UDP, and by TCP only where an answer is too long for it.
+    pub fn fails(&self) -> bool {
+        self.transports.iter().any(|way| way.protocol == "UDP" && !way.allowed)
+    }
 }
 
 /// One way to the DNS server.

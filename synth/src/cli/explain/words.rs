@@ -1,7 +1,7 @@
 //! The answer as text for people: first the answer, then why, then what to do, then the details.
 
 use super::reasons::name;
-use super::report::{Answer, Connection, Decision, Dns, End, Policy, Report, Rule, Side, Suggestion};
+use super::report::{Answer, Connection, Decision, Dns, End, Policy, Report, Rule, Side, Suggestion, Through};
 use crate::render::yaml::{self, Comments};
 use crate::text::{plain, some_of, visible};
 
@@ -22,13 +22,16 @@ pub fn text(report: &Report) -> anyhow::Result<String> {
         }
     }
     for connection in &shown {
-        text.connection(report, connection, shown.len() > 1)?;
+        text.connection(connection, shown.len() > 1)?;
     }
     if let Some(dns) = &report.dns {
         text.dns(&report.from, dns, report.answer == Answer::Allowed)?;
     }
+    if let Some(through) = &report.through {
+        text.through(through);
+    }
     for warning in &report.warnings {
-        text.paragraph(&format!("Note: {warning}"));
+        text.paragraph(&format!("Mind: {warning}"));
     }
     Ok(text.written)
 }
@@ -38,6 +41,12 @@ fn headline(report: &Report) -> String {
     let port = report.port.map(|port| format!(" port {port}")).unwrap_or_default();
     let on = format!("{}{port}", plain(&report.protocol));
     match report.answer {
+        Answer::Allowed if report.dns.as_ref().is_some_and(Dns::fails) => {
+            format!("ALLOWED, BUT WITHOUT DNS: {from} can connect to {to} on {on}, but cannot look up its name.")
+        }
+        Answer::Allowed if report.through.as_ref().is_some_and(|through| !through.denied_from.is_empty()) => format!(
+            "ALLOWED, BUT NOT THROUGH A SERVICE: {from} can connect to {to} on {on} under its own address only."
+        ),
         Answer::Allowed => format!("ALLOWED: {from} can connect to {to} on {on}."),
         Answer::Denied => format!("DENIED: {from} cannot connect to {to} on {on}."),
         Answer::Partly => {
@@ -46,7 +55,7 @@ fn headline(report: &Report) -> String {
                 "PARTLY DENIED: {from} can connect to {to} on {on} only in part: {denied} of {all} pairs of pods are denied."
             )
         }
-        Answer::Unserved => format!("NOT SERVED: nobody answers {from} at {to} on {on}; no policy has to do with it."),
+        Answer::Unserved => format!("NOT SERVED: nothing answers at {to} on {on}, whatever the policies say."),
         Answer::Undefined => format!(
             "UNDEFINED: whether {from} reaches {to} by {on} the policies do not say: they speak of TCP, UDP and SCTP only, and enforcers differ in what they do with the rest."
         ),
@@ -77,34 +86,40 @@ impl Text {
         self.line(0, line);
     }
 
-    fn connection(&mut self, report: &Report, connection: &Connection, one_of_several: bool) -> anyhow::Result<()> {
+    fn connection(&mut self, connection: &Connection, one_of_several: bool) -> anyhow::Result<()> {
         if one_of_several {
             let answer = if connection.allowed == Some(true) { "allowed" } else { "not allowed" };
             let (from, to) = (side(&connection.from), side(&connection.to));
             let port = connection.port.map(|port| format!(", port {port}")).unwrap_or_default();
             self.paragraph(&format!("From {from} to {to}{port}: {answer}"));
         }
-        let ends = [("egress", &connection.from, &connection.egress), ("ingress", &connection.to, &connection.ingress)];
-        let denied: Vec<_> = ends.iter().filter(|(.., end)| end.decision == Decision::Denied).collect();
-        if denied.len() == 2 {
-            self.paragraph("Both ends refuse it; both need a change.");
+        let Connection { from, to, egress, ingress, .. } = connection;
+        match (egress.decision, ingress.decision) {
+            (Decision::Denied, Decision::Denied) => {
+                self.paragraph("Both ends refuse it, so both need a change.");
+                self.denied(&format!("the egress of {} refuses it", plain(&from.name)), egress)?;
+                self.denied(&format!("the ingress of {} refuses it", plain(&to.name)), ingress)?;
+            }
+            (Decision::Denied, _) => {
+                let other = format!("the ingress of {} would let it in", plain(&to.name));
+                self.denied(&format!("the egress of {} refuses it; {other}", plain(&from.name)), egress)?;
+            }
+            (_, Decision::Denied) => {
+                let other = format!("the egress of {} lets it out", plain(&from.name));
+                self.denied(&format!("the ingress of {} refuses it; {other}", plain(&to.name)), ingress)?;
+            }
+            _ => {}
         }
-        for (direction, of, end) in &denied {
-            self.denied(direction, of, end)?;
-        }
-        self.written.push('\n');
-        for (direction, of, end) in ends {
-            self.details(direction, of, end);
-        }
-        let _ = report;
+        self.paragraph("Details:");
+        self.details("egress", from, egress);
+        self.details("ingress", to, ingress);
         Ok(())
     }
 
     /// Why an end denies, and what to do.
-    fn denied(&mut self, direction: &str, of: &Side, end: &End) -> anyhow::Result<()> {
-        let why = end.reason.as_deref().unwrap_or_default();
-        self.paragraph(&format!("Why: the {direction} of {} refuses it.", plain(&of.name)));
-        self.line(5, &format!("{why}."));
+    fn denied(&mut self, who: &str, end: &End) -> anyhow::Result<()> {
+        self.paragraph(&format!("Why: {who}."));
+        self.line(5, &format!("{}.", capital(end.reason.as_deref().unwrap_or_default())));
         self.fix(&end.changes, end.suggestion.as_ref())
     }
 
@@ -120,7 +135,8 @@ impl Text {
     }
 
     fn suggestion(&mut self, suggestion: &Suggestion, alone: bool) -> anyhow::Result<()> {
-        let label = if alone { "Fix: if the connection is meant," } else { "Or, if the connection is meant," };
+        let label =
+            if alone { "Fix (a suggestion, if this is meant):" } else { "Or (a suggestion, if this is meant):" };
         let place = match &suggestion.add_to {
             Some(policy) => format!("add this rule to spec.{} of {}:", suggestion.direction, name(policy)),
             None => "add this policy:".to_owned(),
@@ -139,25 +155,30 @@ impl Text {
 
     /// What one end says, with every policy and rule that has to do with it.
     fn details(&mut self, direction: &str, of: &Side, end: &End) {
-        self.line(0, &format!("{} of {}: {}", capital(direction), plain(&of.name), verdict(end)));
+        self.line(2, &format!("{direction} of {}: {}", plain(&of.name), verdict(end)));
         if matches!(end.decision, Decision::Admitted | Decision::Denied | Decision::Undefined) {
             for policy in &end.isolated_by {
-                self.line(2, &format!("isolated by {}, which selects {}", name(policy), selected(policy)));
+                self.line(4, &format!("isolated by {}, which selects {}", name(policy), selected(policy)));
             }
         }
         for rule in &end.nearest {
             self.rule("lacks", rule);
         }
         for rule in &end.elsewhere {
-            self.rule("would admit it, but its policy does not apply", rule);
+            self.rule("would admit it, but the policy does not apply", rule);
         }
     }
 
     fn rule(&mut self, what: &str, rule: &Rule) {
-        let entries: Vec<&str> = rule.peer.iter().chain(&rule.ports).map(String::as_str).collect();
-        let entries = if entries.is_empty() { rule.field.clone() } else { entries.join(", ") };
-        self.line(2, &format!("{entries} of {} {what}:", name(&rule.policy)));
-        rule.missing.iter().for_each(|missing| self.line(4, &format!("- {missing}")));
+        let last = |field: &String| field.strip_prefix(&format!("{}.", rule.field)).map(str::to_owned);
+        let entries: Vec<String> = rule.peer.iter().chain(&rule.ports).filter_map(last).collect();
+        let entries = if entries.is_empty() { String::new() } else { format!(" (by {})", entries.join(" and ")) };
+        self.line(4, &format!("{}{entries} of {} {what}:", rule.field, name(&rule.policy)));
+        rule.missing.iter().for_each(|missing| self.line(6, &format!("- {missing}")));
+    }
+
+    fn through(&mut self, it: &Through) {
+        self.paragraph(&format!("Mind: {}", through(it)));
     }
 
     fn dns(&mut self, from: &str, dns: &Dns, allowed: bool) -> anyhow::Result<()> {
@@ -171,14 +192,31 @@ impl Text {
             self.paragraph(&format!("DNS: {from} reaches {server} on {open}."));
             return Ok(());
         }
-        let but = if allowed { "The connection is allowed, but by address only: names" } else { "Names" };
-        self.paragraph(&format!("DNS: {from} cannot reach {server} on {closed}. {but} do not resolve."));
-        if !open.is_empty() {
-            self.line(5, &format!("It is let through on {open}."));
-        }
-        self.line(5, &format!("{}.", dns.reason.as_deref().unwrap_or_default()));
+        let effect = match (dns.fails(), allowed) {
+            (true, true) => "so names do not resolve, and only a client that knows the address can connect",
+            (true, false) => "so names do not resolve",
+            (false, _) => "which long answers need; short ones come by UDP",
+        };
+        let but = if open.is_empty() { String::new() } else { format!(" (but it can on {open})") };
+        self.paragraph(&format!("DNS: {from} cannot reach {server} on {closed}{but}, {effect}."));
+        self.line(5, &format!("{}.", capital(dns.reason.as_deref().unwrap_or_default())));
         self.fix(&dns.changes, dns.suggestion.as_ref())
     }
+}
+
+fn through(through: &Through) -> String {
+    let Through { service, service_type, denied_from } = through;
+    let nodes = some_of(denied_from.iter().map(|node| plain(node)), PODS_SHOWN);
+    let effect = match denied_from.as_slice() {
+        [] => "Nodes are let in, as far as the inventory knows them.".to_owned(),
+        _ => format!(
+            "That is denied for {nodes}: admit the addresses of all nodes, or set externalTrafficPolicy to Local, which keeps the client's address."
+        ),
+    };
+    format!(
+        "{service} is of type {}: with externalTrafficPolicy Cluster, who comes through it from outside arrives with the address of a node instead of its own. {effect}",
+        plain(service_type)
+    )
 }
 
 fn side(side: &Side) -> String {
@@ -188,13 +226,17 @@ fn side(side: &Side) -> String {
     }
 }
 
-fn capital(word: &str) -> &str {
-    if word == "egress" { "Egress" } else { "Ingress" }
+/// As a sentence begins; what begins with the name of a field stays as it is.
+fn capital(sentence: &str) -> String {
+    match sentence.strip_prefix("policy ") {
+        Some(rest) => format!("Policy {rest}"),
+        None => sentence.to_owned(),
+    }
 }
 
 fn verdict(end: &End) -> String {
     match (end.decision, &end.admitted_by) {
-        (Decision::NoPod, _) => "no policy applies, it is no pod with a network of its own".to_owned(),
+        (Decision::NoPod, _) => "no policy applies: it is no pod, or one on the host network".to_owned(),
         (Decision::NotIsolated, _) => "open, no policy isolates it".to_owned(),
         (Decision::SamePod, _) => "open, a pod always reaches itself".to_owned(),
         (Decision::OwnNode, _) => "open, a pod and its own node always reach each other here".to_owned(),
