@@ -21,14 +21,15 @@ const NAMESPACE_LABELS: [(&str, &[&str]); 3] =
 const NAMESPACES: [(&str, &[(&str, &str)]); 3] =
     [("shop", &[]), ("bank", &[("team", "money"), ("canary", "")]), ("lab", &[("team", "science")])];
 
-/// Blocks with what may be excepted from them.
-const BLOCKS: [(&str, &[&str]); 12] = [
+/// Blocks with what may be excepted from them, one pair with host bits.
+const BLOCKS: [(&str, &[&str]); 13] = [
     ("0.0.0.0/0", &["10.0.0.0/8", "198.18.0.0/16", "10.244.0.4/32"]),
     ("10.0.0.0/8", &["10.244.0.0/16", "10.244.0.0/30", "10.255.255.255/32"]),
     ("10.244.0.0/16", &["10.244.0.0/30", "10.244.0.4/31"]),
     ("10.244.0.0/29", &["10.244.0.2/32", "10.244.0.6/31"]),
     ("10.244.0.2/32", &[]),
     ("198.18.0.0/15", &["198.18.1.0/24", "198.19.0.0/16"]),
+    ("198.18.7.7/15", &["198.18.1.9/24"]),
     ("192.0.2.128/25", &["192.0.2.128/26"]),
     ("::/0", &["fd00:244::/64", "2001:db8::/32"]),
     ("fd00:244::/64", &["fd00:244::4/126"]),
@@ -82,7 +83,7 @@ fn number(drawn: Vec<(Pod, [bool; 2])>, mut policies: Vec<Value>) -> Case {
 /// A pod without name, and whether it has an address of either family.
 fn pod() -> impl Strategy<Value = (Pod, [bool; 2])> {
     let label = |(key, values): (&'static str, &'static [&'static str])| {
-        prop::option::weighted(0.7, select(values))
+        prop::option::weighted(0.8, select(values))
             .prop_map(move |value| value.map(|it| (key.to_owned(), it.to_owned())))
     };
     let web = (select(&[Protocol::Tcp, Protocol::Tcp, Protocol::Udp]), select(&[80, 8080, 8443]));
@@ -117,7 +118,8 @@ fn policy() -> impl Strategy<Value = Value> {
         ])
         .prop_map(Some),
     ];
-    let spec = (selector(&POD_LABELS), types, field(rule("from")), field(rule("to")));
+    let pods = prop_oneof![Just(json!({})), selector(&POD_LABELS)];
+    let spec = (pods, types, field(rule("from")), field(rule("to")));
     (select(&NAMESPACES), spec).prop_map(|((namespace, _), (pods, types, ingress, egress))| {
         let spec = [("podSelector", Some(pods)), ("policyTypes", types), ("ingress", ingress), ("egress", egress)];
         json!({

@@ -80,3 +80,18 @@ fn agrees_on_random_policies() {
     assert!(disagreements.is_empty(), "{disagreeing} disagreements, for example {:?}", disagreements.first());
     assert!(*allowed > compared / 10 && *allowed < compared - compared / 10, "both answers are asked for");
 }
+
+/// The comparison can fail: a set that lacks its last policy is told apart from the answers about all of it.
+#[test]
+fn a_missing_policy_is_noticed() {
+    let Some(program) = program() else { return };
+    let mut cases = cases(7, 12);
+    let answers = ask(&program, &cases, &mut Reworded::new());
+    let noticed = cases.iter_mut().zip(&answers).filter_map(|(case, answers)| {
+        let mut tally = Tally::default();
+        case.policies.pop();
+        Compared::new(case).compare(answers, &mut tally);
+        tally.disagreements.first().cloned()
+    });
+    assert!(noticed.count() > 6, "most policies make a difference");
+}
