@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use netwright_policy::{LoadError, Parsed, PolicySet, Source};
+use netwright_policy::{LoadError, Parsed, PolicySet, ReadOptions, Source};
 use std::fs;
 use std::path::Path;
 
@@ -228,4 +228,100 @@ fn what_cannot_be_loaded_is_named() {
     write(path, "b.yaml", policy("B").as_bytes());
     let message = message(path);
     assert!(message.starts_with("2 errors in the policies of ") && message.lines().count() == 3, "{message}");
+}
+
+/// Line and field of each message, errors first.
+fn messages(text: &str) -> Vec<(usize, String)> {
+    let (errors, warnings) = match PolicySet::parse(&[Source { name: "f".into(), text: text.into() }]) {
+        Ok(parsed) => (Vec::new(), parsed.warnings),
+        Err(failure) => (failure.errors, failure.warnings),
+    };
+    let errors = errors.into_iter().map(|error| (error.origin.line, error.field));
+    errors.chain(warnings.into_iter().map(|warning| (warning.origin.line, warning.field))).collect()
+}
+
+#[test]
+fn messages_name_the_line_of_the_field() {
+    let text = "\
+# a comment
+kind: Namespace
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  name: p
+  labels:
+    note: |
+      no
+      label
+spec:
+  ingress:
+  - from:
+    - podSelector: {}
+    - ipBlock:
+        cidr: 10.0.0.1/8
+        except:
+        - 10.1.0.0/16
+
+        - 11.0.0.0/8
+  - ports:
+    - protocol: TCP
+      port: 80
+      endPort: 70
+";
+    let expected = [
+        (9, "metadata.labels[\"note\"]"),
+        (21, "spec.ingress[0].from[1].ipBlock.except[1]"),
+        (25, "spec.ingress[1].ports[0].endPort"),
+        (12, "spec.podSelector"),
+        (17, "spec.ingress[0].from[1].ipBlock.cidr"),
+    ]
+    .map(|(line, field)| (line, field.to_owned()));
+    assert_eq!(messages(text), expected, "what is absent is said of what it is absent from");
+    assert_eq!(messages(&text.replace('\n', "\r\n")), expected, "with carriage returns");
+    assert_eq!(messages(&format!("\u{feff}{text}")), expected, "behind a mark of byte order");
+}
+
+#[test]
+fn messages_about_json_name_the_line_too() {
+    let one = json("a").replace("\"spec\"", "\n\t\"status\": {\n\t},\t\"spec\"");
+    let two = json("B").replace("{}", "{\n\n\t\"matchlabels\": null}");
+    let expected = [(9, "metadata.name".to_owned()), (11, "spec.podSelector.matchlabels".to_owned())];
+    assert_eq!(messages(&format!("{one}{two}")), expected);
+}
+
+#[test]
+fn what_is_merged_or_an_alias_has_a_line() {
+    let text = "\
+kind: List
+defaults: &base
+  matchLabels:
+    app: on
+items:
+- apiVersion: networking.k8s.io/v1
+  kind: NetworkPolicy
+  metadata: {name: a}
+  spec:
+    podSelector: *base
+- apiVersion: networking.k8s.io/v1
+  kind: NetworkPolicy
+  metadata: {name: b}
+  spec:
+    podSelector:
+      <<: *base
+";
+    let field = |item: usize| format!("items[{item}].spec.podSelector.matchLabels[\"app\"]");
+    assert_eq!(messages(text), [(4, field(0)), (4, field(1))]);
+    assert_eq!(messages(&text.replace("app: on", "app: 'on'")), []);
+}
+
+#[test]
+fn streams_are_read_to_their_end() {
+    let read = |bytes: &[u8]| ReadOptions::default().read("stdin", &mut &*bytes);
+    assert_eq!(places(&read(policy("a").as_bytes()).unwrap()), [("a", 1, 1, "")]);
+    let message = |bytes: &[u8]| read(bytes).unwrap_err().to_string();
+    assert!(
+        message(policy("A").as_bytes()).starts_with("1 error in the policies of \"stdin\":\n  stdin:4, document 1: ")
+    );
+    assert_eq!(message(b"a: \xff"), "cannot read policies from \"stdin\": not UTF-8 text from byte 3 on");
 }
