@@ -2,7 +2,8 @@
 //!
 //! For whoever has to know what a set of policies allows: replay of an observation, linting, explaining. The crate
 //! reads manifests ([`PolicySet::parse`], [`PolicySet::load`]) as strictly as the API server does, and answers for
-//! any two parties whether one may connect to the other ([`PolicySet::verdict`]). The semantics are those of
+//! any two parties whether one may connect to the other ([`PolicySet::verdict`]; [`PolicySet::ask`] for protocols that no
+//! policy can name; [`Service::resolve`] first where the question is about a Service). The semantics are those of
 //! `networking.k8s.io/v1`, taken from the comments on the API's types.
 //!
 //! It proves what another part of Netwright wrote, so it shares no code with it: a mistake there must not be made
