@@ -1,30 +1,41 @@
-//! Ranges of addresses as the blocks in which people write them.
+//! Ranges of addresses: neighbours put together, and cut into the blocks in which programs want them.
 
 use super::Allowed;
 use ipnet::{IpNet, IpSubnets, Ipv4Subnets, Ipv6Subnets};
 use netwright_policy::AddressRange;
 use std::net::IpAddr;
 
-/// A block of addresses, `198.18.0.0/15`.
-pub type AddressBlock = IpNet;
-
-/// The blocks for which something is allowed, in order: neighbours for which the same is allowed are one stretch, and
-/// each stretch is as few blocks as it can be. `allowed` is asked about each range by its number.
-pub(super) fn blocks(
+/// The stretches of addresses for which something is allowed, in order: neighbours for which the same is allowed are one.
+/// `allowed` is asked about each range by its number.
+pub(super) fn stretches(
     ranges: &[AddressRange],
     allowed: impl Fn(usize) -> Option<Allowed>,
-) -> impl Iterator<Item = (AddressBlock, Allowed)> {
-    let mut stretches: Vec<(IpAddr, IpAddr, Allowed)> = Vec::new();
+) -> impl Iterator<Item = (AddressRange, Allowed)> {
+    let mut stretches: Vec<(AddressRange, Allowed)> = Vec::new();
     for (number, range) in ranges.iter().enumerate() {
         let Some(allowed) = allowed(number) else { continue };
         match stretches.last_mut() {
-            Some((_, last, known)) if *known == allowed && follows(*last, range.first) => *last = range.last,
-            _ => stretches.push((range.first, range.last, allowed)),
+            Some((stretch, known)) if *known == allowed && follows(stretch.last, range.first) => {
+                stretch.last = range.last;
+            }
+            _ => stretches.push((*range, allowed)),
         }
     }
-    stretches
-        .into_iter()
-        .flat_map(|(first, last, allowed)| subnets(first, last).map(move |block| (block, allowed.clone())))
+    stretches.into_iter()
+}
+
+/// A range as people write it: as a block if it is one, and else by its ends.
+pub(super) fn written(range: &AddressRange) -> String {
+    let mut blocks = blocks(range);
+    match (blocks.next(), blocks.next()) {
+        (Some(block), None) => block.to_string(),
+        _ => format!("{}-{}", range.first, range.last),
+    }
+}
+
+/// The fewest blocks that are the range together, each as a range.
+pub(super) fn split(range: &AddressRange) -> impl Iterator<Item = AddressRange> + use<> {
+    blocks(range).map(|block| AddressRange { first: block.network(), last: block.broadcast() })
 }
 
 /// Whether an address comes right after another of its family.
@@ -36,8 +47,8 @@ fn follows(last: IpAddr, next: IpAddr) -> bool {
     }
 }
 
-fn subnets(first: IpAddr, last: IpAddr) -> impl Iterator<Item = IpNet> {
-    let subnets = match (first, last) {
+fn blocks(range: &AddressRange) -> impl Iterator<Item = IpNet> + use<> {
+    let subnets = match (range.first, range.last) {
         (IpAddr::V4(first), IpAddr::V4(last)) => Some(IpSubnets::from(Ipv4Subnets::new(first, last, 0))),
         (IpAddr::V6(first), IpAddr::V6(last)) => Some(IpSubnets::from(Ipv6Subnets::new(first, last, 0))),
         // A range is of one family.
@@ -101,16 +112,16 @@ mod tests {
             range("::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
         ];
         let (all, web) = (PortSet::all(), PortSet::of(Protocol::Tcp, 80, 80));
-        let ports = [Some(&all), Some(&all), Some(&all), None, Some(&all)];
-        let allowed = |number: usize| Some(Allowed { ports: ports[number]?.clone(), some: false });
-        let found: Vec<String> = blocks(&ranges, allowed).map(|(block, _)| block.to_string()).collect();
-        assert_eq!(found, ["0.0.0.0/1", "::/0"]);
-
-        let ports = [Some(&all), Some(&web), None, None, None];
-        let allowed = |number: usize| Some(Allowed { ports: ports[number]?.clone(), some: false });
-        let found: Vec<String> =
-            blocks(&ranges, allowed).map(|(block, allowed)| format!("{block} {}", allowed.ports)).collect();
-        assert_eq!(found, ["0.0.0.0/5 all", "8.0.0.0/7 all", "10.0.0.0/8 TCP 80"]);
+        let found = |ports: [Option<&PortSet>; 5]| -> Vec<String> {
+            let allowed = |number: usize| Some(Allowed { ports: ports[number]?.clone(), some: false });
+            let stretches = stretches(&ranges, allowed);
+            stretches.map(|(range, allowed)| format!("{} {}", written(&range), allowed.ports)).collect()
+        };
+        assert_eq!(found([Some(&all), Some(&all), Some(&all), None, Some(&all)]), ["0.0.0.0/1 all", "::/0 all"]);
+        let apart = found([Some(&all), Some(&web), None, Some(&web), None]);
+        assert_eq!(apart, ["0.0.0.0-9.255.255.255 all", "10.0.0.0/8 TCP 80", "128.0.0.0/1 TCP 80"]);
+        let split: Vec<String> = split(&ranges[0]).map(|block| written(&block)).collect();
+        assert_eq!(split, ["0.0.0.0/5", "8.0.0.0/7"]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Where two policy sets differ: by what they allow over one inventory, not by what they say.
 
-use super::addresses::blocks;
+use super::addresses::stretches;
 use super::{Allowed, Connectivity, End, Entry, Unit, combine};
 use netwright_policy::{End as ClassEnd, PortSet};
 use std::borrow::Cow;
@@ -89,17 +89,17 @@ impl<'a> Connectivity<'a> {
         let ranges = self.units.classes().ranges();
         let mut entries = Vec::new();
         for unit in changed.to_addresses.iter().filter_map(|number| self.unit(*number)) {
-            let found = blocks(ranges, |range| gained(less.to_range(unit, range), more.to_range(unit, range)));
-            entries.extend(found.map(|(block, allowed)| Entry {
+            let found = stretches(ranges, |range| gained(less.to_range(unit, range), more.to_range(unit, range)));
+            entries.extend(found.map(|(range, allowed)| Entry {
                 from: End::Unit(unit),
-                to: End::Block(block),
+                to: End::Addresses(range),
                 allowed,
             }));
         }
         for unit in changed.from_addresses.iter().filter_map(|number| self.unit(*number)) {
-            let found = blocks(ranges, |range| gained(less.from_range(range, unit), more.from_range(range, unit)));
-            entries.extend(found.map(|(block, allowed)| Entry {
-                from: End::Block(block),
+            let found = stretches(ranges, |range| gained(less.from_range(range, unit), more.from_range(range, unit)));
+            entries.extend(found.map(|(range, allowed)| Entry {
+                from: End::Addresses(range),
                 to: End::Unit(unit),
                 allowed,
             }));

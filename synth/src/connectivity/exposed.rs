@@ -78,6 +78,9 @@ impl<'a> Connectivity<'a> {
     fn open(&self, kind: Everyone, member: &Member) -> PortSet {
         let Member::Pods { class, .. } = member else { return PortSet::all() };
         let classes = self.units.classes();
+        if !self.relation.isolates_ingress(*class) {
+            return PortSet::all();
+        }
         if kind.pods {
             // First the one whom the fewest let in.
             let everyone = [self.units.stranger()].into_iter().chain(0..classes.len());
@@ -92,6 +95,9 @@ impl<'a> Connectivity<'a> {
 fn common<'s>(sets: impl Iterator<Item = &'s PortSet>) -> PortSet {
     let mut common = PortSet::all();
     for ports in sets {
+        if *ports == common {
+            continue;
+        }
         common = common.intersection(ports);
         if common.is_empty() {
             break;

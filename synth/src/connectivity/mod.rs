@@ -10,12 +10,11 @@ pub mod exposed;
 pub mod report;
 mod units;
 
-pub use addresses::AddressBlock;
 pub use units::{By, Unit, Units};
 
-use addresses::blocks;
+use addresses::{split, stretches};
 use exposed::Everyone;
-use netwright_policy::{PolicySet, PortSet, Relation};
+use netwright_policy::{AddressRange, PolicySet, PortSet, Relation};
 use std::borrow::Cow;
 use units::Member;
 
@@ -41,7 +40,7 @@ pub enum End<'a> {
     /// A workload or a pod.
     Unit(&'a Unit),
     /// Addresses.
-    Block(AddressBlock),
+    Addresses(AddressRange),
     /// Everyone of some kinds.
     Everyone(Everyone),
 }
@@ -55,6 +54,18 @@ pub struct Entry<'a> {
     pub to: End<'a>,
     /// What is allowed.
     pub allowed: Allowed,
+}
+
+impl<'a> Entry<'a> {
+    /// The same with each range of addresses cut into blocks, for programs that know only those.
+    pub fn by_block(&self) -> impl Iterator<Item = Entry<'a>> {
+        let ends: Vec<(End<'a>, End<'a>)> = match (self.from, self.to) {
+            (End::Addresses(range), to) => split(&range).map(|block| (End::Addresses(block), to)).collect(),
+            (from, End::Addresses(range)) => split(&range).map(|block| (from, End::Addresses(block))).collect(),
+            ends => vec![ends],
+        };
+        ends.into_iter().map(|(from, to)| Entry { from, to, allowed: self.allowed.clone() })
+    }
 }
 
 impl<'a> Connectivity<'a> {
@@ -78,13 +89,17 @@ impl<'a> Connectivity<'a> {
                     visit(Entry { from: End::Unit(from), to: End::Unit(to), allowed })?;
                 }
             }
-            for (block, allowed) in blocks(self.units.classes().ranges(), |range| combine(self.to_range(from, range))) {
-                visit(Entry { from: End::Unit(from), to: End::Block(block), allowed })?;
+            for (range, allowed) in
+                stretches(self.units.classes().ranges(), |range| combine(self.to_range(from, range)))
+            {
+                visit(Entry { from: End::Unit(from), to: End::Addresses(range), allowed })?;
             }
         }
         for to in self.units.all() {
-            for (block, allowed) in blocks(self.units.classes().ranges(), |range| combine(self.from_range(range, to))) {
-                visit(Entry { from: End::Block(block), to: End::Unit(to), allowed })?;
+            for (range, allowed) in
+                stretches(self.units.classes().ranges(), |range| combine(self.from_range(range, to)))
+            {
+                visit(Entry { from: End::Addresses(range), to: End::Unit(to), allowed })?;
             }
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! Entries as programs read them: `{src, dst, conns}`, with `{namespace, kind, name}` or `{cidr}` for an end.
 
+use super::addresses::written;
 use super::{Allowed, End, Entry, Unit};
 use netwright_policy::{PortSet, Protocol};
 use netwright_record::inventory::WorkloadRef;
@@ -50,18 +51,18 @@ impl<'a> From<End<'a>> for EndReport<'a> {
     fn from(end: End<'a>) -> Self {
         match end {
             End::Unit(unit) => unit.into(),
-            End::Block(block) => Self::Addresses { cidr: block.to_string() },
+            End::Addresses(range) => Self::Addresses { cidr: written(&range) },
             End::Everyone(everyone) => Self::Everyone { everyone: everyone.names() },
         }
     }
 }
 
-/// For people: `shop/Deployment/cart`, or the block. Escaped.
+/// For people: `shop/Deployment/cart`, `198.18.0.0/15` or `198.18.0.1-198.18.0.6`. Escaped.
 impl fmt::Display for End<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             End::Unit(unit) => unit.fmt(f),
-            End::Block(block) => block.fmt(f),
+            End::Addresses(range) => f.write_str(&written(range)),
             End::Everyone(everyone) => everyone.fmt(f),
         }
     }
@@ -111,7 +112,7 @@ impl Serialize for Connections<'_> {
     }
 }
 
-/// One entry.
+/// One entry. Addresses have to be one block: see [`Entry::by_block`].
 #[derive(Debug, Clone, Serialize)]
 pub struct EntryReport<'a> {
     src: EndReport<'a>,

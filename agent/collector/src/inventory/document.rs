@@ -47,13 +47,14 @@ pub(super) fn manifests(text: &str, name: &str) -> Result<(Vec<Object>, usize), 
 
 /// The documents of `text` as they stand, whatever they are. Merge keys are applied, as people use them in what they write.
 fn values(text: &str, name: &str) -> Result<Vec<serde_yaml::Value>, InventoryError> {
-    let mut documents = Vec::new();
     if text.trim_start().starts_with('{') {
-        for value in serde_json::Deserializer::from_str(text).into_iter() {
-            documents.push(value.map_err(|error| syntax(name, documents.len() + 1, &error))?);
+        // YAML may begin like this too, and is read as such if it is not JSON.
+        let values: Result<Vec<_>, _> = serde_json::Deserializer::from_str(text).into_iter().collect();
+        if let Ok(values) = values {
+            return Ok(values);
         }
-        return Ok(documents);
     }
+    let mut documents = Vec::new();
     for document in serde_yaml::Deserializer::from_str(text) {
         let error = |error: serde_yaml::Error| syntax(name, documents.len() + 1, &error);
         let mut value = serde_yaml::Value::deserialize(document).map_err(error)?;

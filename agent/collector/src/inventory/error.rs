@@ -49,7 +49,7 @@ pub enum InventoryError {
     },
     /// An object that cannot be left out is broken.
     #[error(
-        "inventory {name}, {object}: {field}: {why}; without it flows would get wrong names: correct or fetch it again"
+        "inventory {name}, {object}: {field}: {why}; without it names and answers would be wrong: correct or fetch it again"
     )]
     Broken {
         /// The name the text was given.

@@ -9,7 +9,7 @@ use std::io::Write;
 pub(super) fn write(out: &mut dyn Write, list: &List) -> anyhow::Result<()> {
     write!(out, "src_namespace,src_kind,src_name,src_cidr,dst_namespace,dst_kind,dst_name,dst_cidr,")?;
     writeln!(out, "protocol,from_port,to_port,pods")?;
-    list.each(|entry| lines(out, entry))
+    list.each_block(|entry| lines(out, entry))
 }
 
 fn lines(out: &mut dyn Write, Entry { from, to, allowed }: &Entry) -> anyhow::Result<()> {
@@ -31,7 +31,7 @@ fn end(end: &End) -> String {
             let WorkloadRef { namespace, kind, name } = &unit.name;
             format!("{},{},{},", text::csv(namespace), text::csv(kind), text::csv(name))
         }
-        End::Block(block) => format!(",,,{block}"),
+        End::Addresses(_) => format!(",,,{end}"),
         End::Everyone(everyone) => format!(",,{everyone},"),
     }
 }

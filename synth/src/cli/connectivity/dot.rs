@@ -41,7 +41,7 @@ fn namespace(out: &mut dyn Write, number: usize, units: &[Unit]) -> anyhow::Resu
     Ok(writeln!(out, "  }}")?)
 }
 
-/// The name of a node of the drawing. A block has one slash and a workload has two.
+/// The name of a node of the drawing. A workload has two slashes in its name, a block of addresses one.
 fn id(end: &End) -> String {
     match end {
         End::Unit(unit) => quoted(&[unit.name.to_string()]),

@@ -8,7 +8,7 @@ use std::io::Write;
 
 pub(super) fn json(out: &mut dyn Write, list: &List) -> anyhow::Result<()> {
     let mut before = "[\n  ";
-    list.each(|entry| {
+    list.each_block(|entry| {
         write!(out, "{before}{}", text::json_line(&EntryReport::from(entry))?)?;
         before = ",\n  ";
         Ok(())
@@ -19,7 +19,7 @@ pub(super) fn json(out: &mut dyn Write, list: &List) -> anyhow::Result<()> {
 
 pub(super) fn yaml(out: &mut dyn Write, list: &List) -> anyhow::Result<()> {
     let mut is_empty = true;
-    list.each(|entry| {
+    list.each_block(|entry| {
         is_empty = false;
         // A list of one item is that item's part of the whole list.
         Ok(write!(out, "{}", yaml::report(&[EntryReport::from(entry)])?)?)

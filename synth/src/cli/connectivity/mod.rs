@@ -39,7 +39,7 @@ pub struct Args {
     output: Form,
 }
 
-/// The form of the list.
+/// The form of the list. For people a range of addresses is one line; programs get it in blocks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 enum Form {
     /// Aligned columns, for people.
@@ -85,5 +85,10 @@ impl<'a> List<'a> {
         } else {
             self.connectivity.visit(|entry| write(&entry))
         }
+    }
+
+    /// As [`List::each`], with addresses in blocks.
+    fn each_block(&self, mut write: impl FnMut(&Entry<'a>) -> anyhow::Result<()>) -> anyhow::Result<()> {
+        self.each(|entry| entry.by_block().try_for_each(|entry| write(&entry)))
     }
 }

@@ -23,7 +23,8 @@ pub(super) fn compare(args: &Args, out: &mut dyn Write) -> anyhow::Result<bool> 
     let (state, place) = state(args)?;
     let units = Units::new(&state, By::Workload, &[&before, &after]);
     let comparison = Connectivity::new(&units, &before).compare(&Connectivity::new(&units, &after));
-    args.output.write(out, || report(&comparison), |out| Ok(table(&comparison, &units, place, out)?))?;
+    let (allowed, denied) = (by_block(&comparison.allowed), by_block(&comparison.denied));
+    args.output.write(out, || report(&allowed, &denied), |out| Ok(table(&comparison, &units, place, out)?))?;
     Ok(comparison.is_equal())
 }
 
@@ -92,10 +93,12 @@ struct Report<'a> {
     denied: Vec<EntryReport<'a>>,
 }
 
-fn report<'a>(comparison: &'a Comparison) -> Report<'a> {
-    Report {
-        equal: comparison.is_equal(),
-        allowed: comparison.allowed.iter().map(EntryReport::from).collect(),
-        denied: comparison.denied.iter().map(EntryReport::from).collect(),
-    }
+/// As programs want it: addresses in blocks.
+fn by_block<'a>(entries: &[Entry<'a>]) -> Vec<Entry<'a>> {
+    entries.iter().flat_map(Entry::by_block).collect()
+}
+
+fn report<'a>(allowed: &'a [Entry], denied: &'a [Entry]) -> Report<'a> {
+    let list = |entries: &'a [Entry]| entries.iter().map(EntryReport::from).collect();
+    Report { equal: allowed.is_empty() && denied.is_empty(), allowed: list(allowed), denied: list(denied) }
 }
