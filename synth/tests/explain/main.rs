@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed, as it should")]
 
+mod questions;
+
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};

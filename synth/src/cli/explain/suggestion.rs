@@ -97,7 +97,8 @@ fn peers(context: &Context) -> Option<(Vec<Value>, Vec<String>)> {
         Whom::Address(address) => Some((vec![block((*address).into())], Vec::new())),
         Whom::Outside(address) => {
             let all = if address.is_ipv4() { "0.0.0.0/0" } else { "::/0" };
-            let note = "opens it to every address there is: give the block you mean instead, if you can".to_owned();
+            let note =
+                "this opens it to every address there is: give the block you mean instead, if you can".to_owned();
             Some((vec![block(all.parse().ok()?)], vec![note]))
         }
     }

@@ -101,12 +101,12 @@ impl Text {
                 self.denied(&format!("the ingress of {} refuses it", plain(&to.name)), ingress)?;
             }
             (Decision::Denied, _) => {
-                let other = format!("the ingress of {} would let it in", plain(&to.name));
-                self.denied(&format!("the egress of {} refuses it; {other}", plain(&from.name)), egress)?;
+                let other = lets_pass("ingress", to, ingress, "would let it in");
+                self.denied(&format!("the egress of {} refuses it{other}", plain(&from.name)), egress)?;
             }
             (_, Decision::Denied) => {
-                let other = format!("the egress of {} lets it out", plain(&from.name));
-                self.denied(&format!("the ingress of {} refuses it; {other}", plain(&to.name)), ingress)?;
+                let other = lets_pass("egress", from, egress, "lets it out");
+                self.denied(&format!("the ingress of {} refuses it{other}", plain(&to.name)), ingress)?;
             }
             _ => {}
         }
@@ -155,7 +155,9 @@ impl Text {
 
     /// What one end says, with every policy and rule that has to do with it.
     fn details(&mut self, direction: &str, of: &Side, end: &End) {
-        self.line(2, &format!("{direction} of {}: {}", plain(&of.name), verdict(end)));
+        let of = plain(&of.name);
+        let of = if end.decision == Decision::NoPod { of } else { format!("{direction} of {of}") };
+        self.line(2, &format!("{of}: {}", verdict(end)));
         if matches!(end.decision, Decision::Admitted | Decision::Denied | Decision::Undefined) {
             for policy in &end.isolated_by {
                 self.line(4, &format!("isolated by {}, which selects {}", name(policy), selected(policy)));
@@ -204,6 +206,14 @@ impl Text {
     }
 }
 
+/// Says that the other end is no obstacle, where it could have been.
+fn lets_pass(direction: &str, of: &Side, end: &End, what: &str) -> String {
+    match end.decision {
+        Decision::NoPod => String::new(),
+        _ => format!("; the {direction} of {} {what}", plain(&of.name)),
+    }
+}
+
 fn through(through: &Through) -> String {
     let Through { service, service_type, denied_from } = through;
     let nodes = some_of(denied_from.iter().map(|node| plain(node)), PODS_SHOWN);
@@ -236,7 +246,7 @@ fn capital(sentence: &str) -> String {
 
 fn verdict(end: &End) -> String {
     match (end.decision, &end.admitted_by) {
-        (Decision::NoPod, _) => "no policy applies: it is no pod, or one on the host network".to_owned(),
+        (Decision::NoPod, _) => "no policy applies to what is no pod, or a pod on the host network".to_owned(),
         (Decision::NotIsolated, _) => "open, no policy isolates it".to_owned(),
         (Decision::SamePod, _) => "open, a pod always reaches itself".to_owned(),
         (Decision::OwnNode, _) => "open, a pod and its own node always reach each other here".to_owned(),
