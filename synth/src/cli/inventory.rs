@@ -69,7 +69,8 @@ pub fn state(path: &Path) -> anyhow::Result<State> {
     Ok(state)
 }
 
-fn tell_remarks(state: &State) {
+/// Tells what is odd about what was read, on stderr.
+pub fn tell_remarks(state: &State) {
     state.remarks.iter().for_each(|remark| tell(remark));
     if state.finished > 0 {
         tell(&format!("note: left out {} pods that have come to an end", state.finished));

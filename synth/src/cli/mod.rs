@@ -11,6 +11,7 @@ pub mod graph;
 pub mod inspect;
 pub mod interrupt;
 pub mod inventory;
+pub mod lint;
 pub mod observation;
 pub mod policies;
 pub mod progress;

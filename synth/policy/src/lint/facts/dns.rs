@@ -1,4 +1,4 @@
-//! Where the cluster's DNS is: from its Service, nothing is assumed about names of pods. For the check on egress to DNS.
+//! Where the cluster's DNS is, from its Service. For the check on egress to DNS.
 
 use super::{Facts, Groups};
 use crate::Protocol;
@@ -8,6 +8,9 @@ use std::net::IpAddr;
 
 /// The port of DNS (RFC 1035, section 4.2).
 const DOMAIN: u16 = 53;
+
+/// The label of the pods that serve DNS, in the selector of their Service: kept for compatibility by CoreDNS, too.
+const LABEL: (&str, &str) = ("k8s-app", "kube-dns");
 
 /// The port of a DNS server's own, where no Service tells: on 53 it listens most often.
 pub(in crate::lint) const ASSUMED_TARGETS: [u16; 1] = [DOMAIN];
@@ -27,14 +30,14 @@ pub(in crate::lint) struct Dns {
 }
 
 impl Dns {
-    /// By the Service `kube-system/kube-dns`, whose name kubeadm and the addon keep for whatever serves DNS; else by a
-    /// Service in `kube-system` (or OpenShift's `openshift-dns`) that serves port 53 over UDP.
+    /// By the Service for pods with the label [`LABEL`]; else by one in `kube-system` (or OpenShift's `openshift-dns`)
+    /// that serves port 53 over UDP. The first by name of those behind which there are pods.
     pub(super) fn find(facts: &Facts<'_>) -> Option<Self> {
-        let services = || facts.input.services.iter().filter(|service| is_system(&service.namespace));
-        let by_name = services().filter(|service| service.name == "kube-dns");
-        let by_port = services().filter(|service| service.ports.iter().any(|port| is_dns(port, Protocol::Udp)));
-        let candidates = by_name.chain(by_port).map(|service| Self::of(facts, service));
-        candidates.into_iter().find(|dns| !dns.pods.is_empty())
+        let mut services: Vec<&Service> = facts.input.services.iter().collect();
+        services.retain(|service| service.ports.iter().any(|port| is_dns(port, Protocol::Udp)));
+        services.sort_by_key(|service| (!has_label(service), &service.namespace, &service.name));
+        let candidates = services.into_iter().filter(|service| has_label(service) || is_system(&service.namespace));
+        candidates.map(|service| Self::of(facts, service)).find(|dns| !dns.pods.is_empty())
     }
 
     fn of<'a>(facts: &Facts<'a>, service: &'a Service) -> Self {
@@ -60,6 +63,10 @@ fn addresses(facts: &Facts<'_>, service: &Service) -> Vec<IpAddr> {
         pod.namespace == service.namespace && service.selector.iter().all(has)
     });
     selected.flat_map(|pod| &pod.addresses).map(|address| address.to_canonical()).collect()
+}
+
+fn has_label(service: &Service) -> bool {
+    service.selector.get(LABEL.0).is_some_and(|value| value == LABEL.1)
 }
 
 fn is_system(namespace: &str) -> bool {

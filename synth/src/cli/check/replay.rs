@@ -1,55 +1,36 @@
-//! `netwright check`: would these policies deny what was seen?
+//! Replay, for `netwright check`: would these policies deny what was seen?
 
-use super::exit::ExitStatus;
-use super::policies::PolicyArgs;
-use super::summary::describe;
-use super::table::{self, Output};
-use super::{observation, progress};
+use crate::cli::progress;
+use crate::cli::summary::describe;
+use crate::cli::table;
 use crate::replay::{Denial, Replay, replay};
 use netwright_policy::{Direction, NetworkPolicy, PolicySet};
 use netwright_record::Observation;
 use serde::Serialize;
 use std::io::Write;
-use std::path::PathBuf;
 
-/// Replay what was seen against policies; list each connection that they would deny.
+/// Replays `observation` against `policies`, with a bar that shows how far it is.
 ///
-/// Every established edge is tried with every kind of pod that the workloads at its ends had while they were watched,
-/// and every address that was kept. For each that is denied: the end that denies (the client's egress or the server's
-/// ingress) and the policies that isolate that end.
+/// # Errors
 ///
-/// Exits with 3 if anything is denied, so that a pipeline fails before production does.
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    /// The observation file.
-    observation: PathBuf,
-    #[command(flatten)]
-    policies: PolicyArgs,
-    /// The form of the result.
-    #[arg(short, long, value_enum, default_value_t = Output::Table)]
-    output: Output,
-}
-
-/// Runs the verb.
-pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitStatus> {
-    let observation = observation::read_with_edges(&args.observation)?;
-    let policies = args.policies.load()?;
+/// If it is interrupted.
+pub(super) fn run(observation: &Observation, policies: &PolicySet) -> anyhow::Result<Replay> {
     let bar = progress::bar(observation.edges.len(), "replaying");
-    let replay = replay(&observation, &policies, || {
+    let replay = replay(observation, policies, || {
         bar.inc(1);
         Ok(())
     });
     bar.finish_and_clear();
-    let replay = replay?;
-    args.output.write(
-        out,
-        || report(&observation, &policies, &replay),
-        |out| Ok(table(out, &observation, &policies, &replay)?),
-    )?;
-    Ok(if replay.denied.is_empty() { ExitStatus::Success } else { ExitStatus::Findings })
+    Ok(replay?)
 }
 
-fn table(out: &mut dyn Write, observation: &Observation, policies: &PolicySet, replay: &Replay) -> std::io::Result<()> {
+/// The replay for people.
+pub(super) fn table(
+    out: &mut dyn Write,
+    observation: &Observation,
+    policies: &PolicySet,
+    replay: &Replay,
+) -> std::io::Result<()> {
     if !replay.denied.is_empty() {
         let mut rows = table::new(&["denied connection", "end", "isolated by", "file"]);
         for denial in &replay.denied {
@@ -100,8 +81,7 @@ fn end(denial: &Denial) -> &'static str {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Report<'a> {
-    policies: usize,
+pub(super) struct Report<'a> {
     established: usize,
     allowed: usize,
     never_established: usize,
@@ -134,7 +114,8 @@ struct LeftOutReport {
     address: std::net::IpAddr,
 }
 
-fn report<'a>(observation: &Observation, policies: &'a PolicySet, replay: &'a Replay) -> Report<'a> {
+/// The replay for programs.
+pub(super) fn report<'a>(observation: &Observation, policies: &'a PolicySet, replay: &'a Replay) -> Report<'a> {
     let edge = |number: usize| observation.edges.get(number).map(describe).unwrap_or_default();
     let denied = replay.denied.iter().map(|denial| DenialReport {
         edge: edge(denial.edge),
@@ -153,7 +134,6 @@ fn report<'a>(observation: &Observation, policies: &'a PolicySet, replay: &'a Re
     });
     let left_out = replay.left_out.iter();
     Report {
-        policies: policies.policies().len(),
         established: replay.established,
         allowed: replay.allowed,
         never_established: replay.never_established,
