@@ -45,6 +45,9 @@ pub struct Parsed {
 pub struct ReadOptions {
     /// Whether a field that the API does not have is an error and not a warning. `kubectl apply` refuses it too.
     pub strict: bool,
+    /// Whether the texts are kept, so that [`PolicySet::line`] can tell the line of any field. They take as much room
+    /// again as the files, and some times that once a line has been asked for.
+    pub keep_text: bool,
 }
 
 impl ReadOptions {
@@ -54,7 +57,7 @@ impl ReadOptions {
     ///
     /// Those of [`PolicySet::parse`], and unknown fields if these options are strict.
     pub fn parse(self, sources: &[Source]) -> Result<Parsed, ParseFailure> {
-        parse::parse(sources, self.strict)
+        parse::parse(sources, self)
     }
 
     /// Reads a file or a directory, as [`PolicySet::load`] does.

@@ -4,8 +4,9 @@ use crate::error::{LoadError, ParseFailure};
 use crate::index::Index;
 use crate::load::{Parsed, ReadOptions, Source};
 use crate::model::{Direction, NetworkPolicy};
+use crate::parse::Kept;
 use crate::verdict::{Answer, Verdict};
-use crate::{Cluster, Party, Pod, Protocol, Traffic, evaluate};
+use crate::{Cluster, Party, Pod, Protocol, Traffic, evaluate, parse};
 use std::path::Path;
 
 /// NetworkPolicies that are in force together.
@@ -13,6 +14,7 @@ use std::path::Path;
 pub struct PolicySet {
     policies: Vec<NetworkPolicy>,
     index: Index,
+    kept: Vec<Kept>,
 }
 
 impl PolicySet {
@@ -37,14 +39,29 @@ impl PolicySet {
         ReadOptions::default().load(path)
     }
 
+    #[cfg(test)]
     pub(crate) fn new(policies: Vec<NetworkPolicy>) -> Self {
+        Self::with_texts(policies, Vec::new())
+    }
+
+    pub(crate) fn with_texts(policies: Vec<NetworkPolicy>, kept: Vec<Kept>) -> Self {
         let index = Index::new(&policies);
-        Self { policies, index }
+        Self { policies, index, kept }
     }
 
     /// The policies. Decisions name them by their place here.
     pub fn policies(&self) -> &[NetworkPolicy] {
         &self.policies
+    }
+
+    /// The line in its file of a field of a policy, such as `spec.ingress[0]`, counted from 1; that of the innermost
+    /// part of the path that is there, and of the whole policy where `field` is empty. Without
+    /// [`ReadOptions::keep_text`] it is the line of the policy's document.
+    ///
+    /// `None` if there is no such policy. The first question about a document goes through its text, the others do not.
+    pub fn line(&self, policy: usize, field: &str) -> Option<usize> {
+        let found = self.policies.get(policy)?;
+        parse::line(&self.kept, policy, found, field).or(Some(found.origin.line))
     }
 
     /// Whether `from` may open a connection to `to` (or send the first datagram), and why.

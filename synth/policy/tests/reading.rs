@@ -325,3 +325,27 @@ fn streams_are_read_to_their_end() {
     );
     assert_eq!(message(b"a: \xff"), "cannot read policies from \"stdin\": not UTF-8 text from byte 3 on");
 }
+
+#[test]
+fn any_field_of_a_policy_has_a_line_where_the_text_is_kept() {
+    let rules = "  podSelector: {}\n  ingress:\n  - {}\n  - from:\n    - podSelector:\n        matchLabels:\n          a.b/c: d\n";
+    let text = format!("# head\n{}---\n{}", policy("a"), policy("b").replace("  podSelector: {}\n", rules));
+    let list = format!("{{\"kind\": \"List\",\n\"items\": [{},\n{}]}}", json("c"), json("d"));
+    let sources = [("x.yaml", text), ("y.json", list)].map(|(name, text)| Source { name: name.into(), text });
+    let set = ReadOptions { keep_text: true, ..ReadOptions::default() }.parse(&sources).unwrap().policies;
+    for (policy, field, line) in [
+        (0, "metadata.name", 5),
+        (0, "", 2),
+        (1, "spec.ingress[1]", 17),
+        (1, "spec.ingress[1].from[0].podSelector.matchLabels[\"a.b/c\"]", 20),
+        (1, "spec.ingress[1].ports[3].port", 17),
+        (2, "metadata", 4),
+        (3, "", 7),
+        (3, "spec.podSelector", 9),
+    ] {
+        assert_eq!(set.line(policy, field), Some(line), "{policy} {field}");
+    }
+    assert_eq!(set.line(4, ""), None);
+    let without = PolicySet::parse(&sources).unwrap().policies;
+    assert_eq!(without.line(1, "spec.ingress[1]"), Some(9), "the line of the document");
+}

@@ -454,7 +454,8 @@ fn unknown_fields_are_errors_where_reading_is_strict() {
     let text = manifest("{name: p, label: {}}", "{podSelector: {}, ingress: [{ipBlock: {}}]}");
     let source = [Source { name: "p.yaml".into(), text }];
     assert_eq!(PolicySet::parse(&source).unwrap().warnings.len(), 2);
-    let ParseFailure { errors, warnings } = ReadOptions { strict: true }.parse(&source).unwrap_err();
+    let ParseFailure { errors, warnings } =
+        ReadOptions { strict: true, ..ReadOptions::default() }.parse(&source).unwrap_err();
     let messages: Vec<_> = errors.iter().map(ToString::to_string).collect();
     let [label, block] = messages.as_slice() else { panic!("{messages:?}") };
     assert!(label.starts_with("p.yaml:3, document 1: metadata.label: unknown field: must be annotations, "), "{label}");

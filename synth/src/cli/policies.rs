@@ -34,7 +34,7 @@ impl PolicyArgs {
 ///
 /// If they cannot be read, are not valid, or there is none: without policies nothing is isolated and nothing proven.
 pub fn load(path: &Path, strict: bool) -> anyhow::Result<PolicySet> {
-    let options = ReadOptions { strict };
+    let options = ReadOptions { strict, keep_text: true };
     let read = if path == Path::new("-") { options.read("stdin", &mut io::stdin().lock()) } else { options.load(path) };
     let warnings = match &read {
         Ok(parsed) => parsed.warnings.as_slice(),

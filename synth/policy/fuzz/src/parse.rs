@@ -12,7 +12,7 @@ pub fn run(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     let lines = text.lines().count().max(1);
     let source = [Source { name: "fuzz".to_owned(), text: text.to_owned() }];
-    let [lenient, strict] = [false, true].map(|strict| ReadOptions { strict }.parse(&source));
+    let [lenient, strict] = [false, true].map(|strict| ReadOptions { strict, keep_text: true }.parse(&source));
     for read in [&lenient, &strict] {
         check(read, lines);
     }

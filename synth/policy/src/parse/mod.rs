@@ -6,6 +6,7 @@
 
 mod address;
 mod documents;
+mod kept;
 mod names;
 mod path;
 mod places;
@@ -16,10 +17,11 @@ mod selector;
 mod yaml11;
 
 use crate::error::{ParseFailure, Problem, Remark};
-use crate::load::{Parsed, Source};
+use crate::load::{Parsed, ReadOptions, Source};
 use crate::model::{NetworkPolicy, Origin};
 use crate::set::PolicySet;
 use documents::{Broken, Document};
+pub(crate) use kept::{Kept, line};
 use path::Path;
 use report::{Report, present};
 use serde_yaml::{Mapping, Value};
@@ -29,23 +31,31 @@ const API_VERSION: &str = "networking.k8s.io/v1";
 const KIND: &str = "NetworkPolicy";
 const LIST_KIND: &str = "NetworkPolicyList";
 
-/// Reads all documents of all sources; unknown fields are errors if `strict`.
-pub(crate) fn parse(sources: &[Source], strict: bool) -> Result<Parsed, ParseFailure> {
-    let mut reading = Reading { report: Report::new(strict), policies: Vec::new(), named: BTreeMap::new(), skipped: 0 };
+/// Reads all documents of all sources.
+pub(crate) fn parse(sources: &[Source], options: ReadOptions) -> Result<Parsed, ParseFailure> {
+    let mut reading = Reading {
+        report: Report::new(options.strict),
+        policies: Vec::new(),
+        kept: options.keep_text.then(Vec::new),
+        named: BTreeMap::new(),
+        skipped: 0,
+    };
     for source in sources {
         for (index, document) in documents::documents(&source.text).enumerate() {
             reading.document(&source.name, index + 1, document);
         }
     }
-    let Reading { report, policies, skipped, .. } = reading;
+    let Reading { report, policies, kept, skipped, .. } = reading;
     let warnings = report.finish()?;
-    Ok(Parsed { policies: PolicySet::new(policies), warnings, skipped })
+    Ok(Parsed { policies: PolicySet::with_texts(policies, kept.unwrap_or_default()), warnings, skipped })
 }
 
 /// What was read so far.
 struct Reading<'t> {
     report: Report<'t>,
     policies: Vec<NetworkPolicy>,
+    /// The texts they were read from, if those are kept.
+    kept: Option<Vec<Kept>>,
     /// Namespace and name to where it was first read.
     named: BTreeMap<(String, String), Origin>,
     skipped: usize,
@@ -55,9 +65,13 @@ impl<'t> Reading<'t> {
     fn document(&mut self, file: &str, number: usize, document: Document<'t>) {
         let origin = Origin { file: file.to_owned(), document: number, line: document.line, item: String::new() };
         self.report.begin(origin, &document);
-        match document.content {
-            Ok(value) => self.object(&Path::Document, &value, None),
-            Err(Broken { message, line }) => self.report.unreadable(message, line),
+        let first = self.policies.len();
+        match &document.content {
+            Ok(value) => self.object(&Path::Document, value, None),
+            Err(Broken { message, line }) => self.report.unreadable(message.clone(), *line),
+        }
+        if let Some(kept) = self.kept.as_mut().filter(|_| first < self.policies.len()) {
+            kept.push(Kept::new(&document, first..self.policies.len()));
         }
     }
 

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 const HOPS: usize = 256;
 
 /// The places of everything in one document. Aliases stay references, so its room is in proportion to the text.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Places {
     nodes: Vec<Node>,
 }
@@ -111,13 +111,13 @@ impl Places {
 }
 
 /// A value, and the line on which it begins.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Node {
     line: usize,
     content: Content,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Content {
     Scalar { bare: bool },
     List(Vec<usize>),
@@ -125,7 +125,7 @@ enum Content {
     Alias(usize),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Entry {
     /// The key, where it is a scalar.
     key: Option<String>,
