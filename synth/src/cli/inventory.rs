@@ -46,7 +46,7 @@ impl InventoryArgs {
 }
 
 fn both_from_stdin(args: &PolicyArgs) -> anyhow::Result<(PolicySet, State)> {
-    let mut state = State::load_with(&args.policies, ReadOptions { strict: args.strict })?;
+    let mut state = State::load_with(&args.policies, ReadOptions { strict: args.strict, ..ReadOptions::default() })?;
     for warning in &state.policy_warnings {
         tell(&format!("warning: {warning}"));
     }

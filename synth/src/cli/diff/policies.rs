@@ -15,7 +15,7 @@ use std::path::Path;
 
 /// Compares them, and says whether they allow the same.
 pub(super) fn compare(args: &Args, out: &mut dyn Write) -> anyhow::Result<bool> {
-    let options = ReadOptions { strict: args.strict };
+    let options = ReadOptions { strict: args.strict, ..ReadOptions::default() };
     let (before, after) = (load(&args.a, options)?, load(&args.b, options)?);
     if before.policies().is_empty() && after.policies().is_empty() {
         bail!("neither {} nor {} holds a NetworkPolicy: check the paths", args.a.display(), args.b.display());
