@@ -279,7 +279,7 @@ fn the_nearest_rule_comes_first_and_a_slip_before_another_value() {
         {from: [{podSelector: {matchLabels: {app: fromt}}}]}]}";
     let ingress = ask(policy, &Party::Pod(&pods[0]), &Party::Pod(&pods[1]), Protocol::Tcp, 80).ingress;
     assert_eq!(ingress.rules.iter().map(|gap| gap.rule).collect::<Vec<_>>(), [2, 0, 1]);
-    assert_eq!(told(&ingress.rules), ["pod shop/front has the label app=front, the rule wants app=fromt"]);
+    assert_eq!(told(&ingress.rules), ["pod shop/front has the label app=front, where app=fromt is required"]);
 }
 
 #[test]
@@ -305,22 +305,22 @@ fn each_kind_of_gap_is_told() {
         (
             other,
             "{from: [{namespaceSelector: {matchLabels: {team: web}}}]}",
-            "namespace bank has no label team, the rule wants team=web",
+            "namespace bank has no label team, where team=web is required",
         ),
         (
             front,
             "{from: [{podSelector: {matchExpressions: [{key: app, operator: NotIn, values: [a, front]}]}}]}",
-            "pod shop/front has the label app=front, the rule shuts out a, front",
+            "pod shop/front has the label app=front, where it may be none of a, front",
         ),
         (
             front,
             "{from: [{podSelector: {matchExpressions: [{key: tier, operator: Exists}]}}]}",
-            "pod shop/front has no label tier, the rule wants it with any value",
+            "pod shop/front has no label tier, which is required",
         ),
         (
             front,
             "{from: [{podSelector: {matchExpressions: [{key: app, operator: DoesNotExist}]}}]}",
-            "pod shop/front has the label app=front, the rule wants it absent",
+            "pod shop/front has the label app=front, which must be absent",
         ),
         (front, "{from: [{ipBlock: {cidr: 10.0.0.0/24}}]}", "10.244.0.9 is outside 10.0.0.0/24"),
         (
@@ -349,7 +349,7 @@ fn a_rule_of_a_policy_that_does_not_apply_is_found_elsewhere() {
     let rule = "ingress: [{from: [{podSelector: {matchLabels: {app: front}}}]}]";
     let typo =
         format!("metadata: {{name: a, namespace: shop}}, spec: {{podSelector: {{matchLabels: {{app: dbs}}}}, {rule}}}");
-    assert_eq!(told_with(&typo), ["pod shop/db has the label app=db, the rule wants app=dbs"]);
+    assert_eq!(told_with(&typo), ["pod shop/db has the label app=db, where app=dbs is required"]);
     let place =
         format!("metadata: {{name: a, namespace: bank}}, spec: {{podSelector: {{matchLabels: {{app: db}}}}, {rule}}}");
     assert_eq!(told_with(&place), ["the pod is in namespace shop, not in bank"]);
@@ -364,5 +364,5 @@ fn what_comes_from_outside_is_escaped() {
     let object = Object::Pod { namespace: "shop".into(), name: "\u{1b}[31m".into() };
     let requirement = Requirement { key: "\n".into(), operator: Operator::Exists };
     let unmet = Unmet::Label { object, requirement, actual: Some("\u{202e}".into()) };
-    assert_eq!(unmet.to_string(), r"pod shop/\u{1b}[31m has the label \n=\u{202e}, the rule wants it with any value");
+    assert_eq!(unmet.to_string(), r"pod shop/\u{1b}[31m has the label \n=\u{202e}, which is required");
 }

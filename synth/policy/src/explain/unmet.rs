@@ -139,7 +139,7 @@ fn is_similar(one: &str, other: &str) -> bool {
         || (shorter >= 4 && (one.starts_with(other) || other.starts_with(one)))
 }
 
-/// What is missing, in words for one line: `namespace shop has no label team; it must be team=web`. Escaped.
+/// What is missing, in words for one line: `namespace shop has no label team, where team=web is required`. Escaped.
 impl fmt::Display for Unmet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -172,14 +172,14 @@ fn label(f: &mut fmt::Formatter<'_>, object: &Object, requirement: &Requirement,
     }
     match &requirement.operator {
         Operator::In(values) => match values.iter().collect::<Vec<_>>().as_slice() {
-            [one] => write!(f, ", the rule wants {key}={}", printable(one)),
-            several => write!(f, ", the rule wants one of {}", list(several)),
+            [one] => write!(f, ", where {key}={} is required", printable(one)),
+            several => write!(f, ", where one of {} is required", list(several)),
         },
         Operator::NotIn(values) => {
-            write!(f, ", the rule shuts out {}", list(&values.iter().collect::<Vec<_>>()))
+            write!(f, ", where it may be none of {}", list(&values.iter().collect::<Vec<_>>()))
         }
-        Operator::Exists => f.write_str(", the rule wants it with any value"),
-        Operator::DoesNotExist => f.write_str(", the rule wants it absent"),
+        Operator::Exists => f.write_str(", which is required"),
+        Operator::DoesNotExist => f.write_str(", which must be absent"),
     }
 }
 

@@ -4,54 +4,113 @@ use super::reasons::{Context, word};
 use crate::state::State;
 use crate::text::plain;
 use ipnet::IpNet;
-use netwright_policy::explain::{Gap, Object, Unmet};
+use netwright_policy::explain::{Entry, Gap, Object, Unmet};
 use netwright_policy::{Direction, METADATA_NAME, NamedPort, Operator, Protocol, Requirement};
 use netwright_record::inventory::Service;
 
 /// The change that meets `unmet`; `None` where there is no small one.
 pub fn advice(context: &Context, gap: &Gap, unmet: &Unmet) -> Option<String> {
-    let field = |entry: Option<usize>, list: &str| {
-        let rule = format!("spec.{}[{}]", word(context.direction), gap.rule);
-        entry.map_or(rule.clone(), |index| format!("{rule}.{list}[{index}]"))
-    };
-    let peers = if context.direction == Direction::Egress { "to" } else { "from" };
-    let peer = field(gap.peer.as_ref().map(|entry| entry.index), peers);
-    let ports = field(gap.port.as_ref().map(|entry| entry.index), "ports");
-    let selection = gap.selection.contains(unmet);
+    if gap.selection.contains(unmet) {
+        return selection(context, gap, unmet);
+    }
+    let places = Places { context, gap };
     match unmet {
         Unmet::Label { object, requirement, actual } => {
-            let field = match object {
-                _ if selection => "spec.podSelector".to_owned(),
-                Object::Namespace(_) => format!("{peer}.namespaceSelector"),
-                Object::Pod { .. } => format!("{peer}.podSelector"),
+            let selector = match object {
+                Object::Namespace(_) => "namespaceSelector",
+                Object::Pod { .. } => "podSelector",
             };
+            label(object, requirement, actual.as_deref(), &places.peer(selector))
+        }
+        Unmet::Protocol { actual, .. } => Some(format!(
+            "set protocol: {actual} in {}, or add an entry with it (an entry without protocol is for TCP)",
+            places.ports()
+        )),
+        Unmet::Port { first, last, actual } => Some(port(context, *first, *last, *actual, &places.ports())),
+        Unmet::NamedPort { name, asked, declared } => {
+            Some(named_port(name, *asked, declared.as_deref(), &places.ports()))
+        }
+        other => peer(&places, other),
+    }
+}
+
+/// The change that makes the policy apply.
+fn selection(context: &Context, gap: &Gap, unmet: &Unmet) -> Option<String> {
+    match unmet {
+        Unmet::Label { object, requirement, actual } => {
+            let field = at(context, gap, "spec.podSelector".to_owned());
             label(object, requirement, actual.as_deref(), &field)
         }
-        Unmet::OtherNamespace { actual, .. } if selection => {
-            Some(format!("set metadata.namespace to {}: a policy applies to pods of its own namespace only", plain(actual)))
-        }
         Unmet::OtherNamespace { actual, .. } => Some(format!(
-            "add an entry beside {peer} with the same podSelector and, in the same entry, a namespaceSelector with matchLabels {METADATA_NAME}: {} (without one a podSelector looks into the policy's own namespace only)",
+            "set metadata.namespace to {}: a policy applies to pods of its own namespace only",
             plain(actual)
         )),
-        Unmet::Protocol { actual, .. } => {
-            Some(format!("set protocol: {actual} in {ports}, or add an entry with it (without protocol an entry is for TCP)"))
+        Unmet::PolicyTypes { direction } => {
+            Some(format!("add {direction} to {}", at(context, gap, "spec.policyTypes".to_owned())))
         }
-        Unmet::Port { first, last, actual } => Some(port(context, *first, *last, *actual, &ports)),
-        Unmet::NamedPort { name, asked, declared } => Some(named_port(name, *asked, declared.as_deref(), &ports)),
+        _ => None,
+    }
+}
+
+/// The change to a peer that is wrong as a whole.
+fn peer(places: &Places, unmet: &Unmet) -> Option<String> {
+    let context = places.context;
+    match unmet {
+        Unmet::OtherNamespace { actual, .. } => Some(format!(
+            "add an entry beside {} with the same podSelector and, in the same entry, a namespaceSelector with matchLabels {METADATA_NAME}: {} (a podSelector without one looks into the policy's own namespace only)",
+            places.peer(""),
+            plain(actual)
+        )),
         Unmet::Excepted { except, address } => Some(format!(
-            "make the exception {except} of {peer}.ipBlock smaller, so that {address} is not in it, or admit {} by a rule of its own",
+            "make the exception {except} in {} smaller, so that {address} is not in it, or admit {} by a rule of its own",
+            places.peer("ipBlock"),
             plain(&context.other().name)
         )),
         Unmet::OutsideBlock { cidr, .. } => service_in(context.state, *cidr).map(|service| {
             format!(
-                "{cidr} holds the cluster IP of Service {}/{}, which is replaced by a pod's address before policies are applied: select the pods in {peer} instead",
+                "select the pods in {} instead: {cidr} holds the cluster IP of Service {}/{}, and policies are held against the pod's address that replaces it",
+                places.peer(""),
                 plain(&service.namespace),
                 plain(&service.name)
             )
         }),
-        Unmet::PolicyTypes { direction } => Some(format!("add {direction} to spec.policyTypes")),
-        Unmet::NotAPod { .. } | Unmet::NoAddress => None,
+        _ => None,
+    }
+}
+
+/// Where the entries of a rule stand that come nearest.
+struct Places<'a> {
+    context: &'a Context<'a>,
+    gap: &'a Gap,
+}
+
+impl Places<'_> {
+    /// A field of the peer, or the peer itself if `field` is empty.
+    fn peer(&self, field: &str) -> String {
+        let list = if self.context.direction == Direction::Egress { "to" } else { "from" };
+        let peer = self.entry(list, self.gap.peer.as_ref());
+        at(self.context, self.gap, if field.is_empty() { peer } else { format!("{peer}.{field}") })
+    }
+
+    /// The entry of `ports`.
+    fn ports(&self) -> String {
+        at(self.context, self.gap, self.entry("ports", self.gap.port.as_ref()))
+    }
+
+    fn entry(&self, list: &str, entry: Option<&Entry>) -> String {
+        let rule = format!("spec.{}[{}]", word(self.context.direction), self.gap.rule);
+        entry.map_or_else(|| rule.clone(), |entry| format!("{rule}.{list}[{}]", entry.index))
+    }
+}
+
+/// The field with its line, where that is known: `spec.ingress[0].from[1] (line 12)`.
+fn at(context: &Context, gap: &Gap, field: String) -> String {
+    let start = context.set.policies().get(gap.policy).map(|policy| policy.origin.line);
+    match context.set.line(gap.policy, &field) {
+        // That of the whole policy says nothing.
+        line if line == start => field,
+        Some(line) => format!("{field} (line {line})"),
+        None => field,
     }
 }
 
@@ -78,7 +137,7 @@ fn label(object: &Object, requirement: &Requirement, actual: Option<&str>, field
             plain(name)
         )),
         (Object::Namespace(name), None) => Some(format!(
-            "label the namespace: kubectl label namespace {} {key}={wanted}; or take the label out of {field} (every namespace has the label {METADATA_NAME} with its name)",
+            "label the namespace: kubectl label namespace {0} {key}={wanted}; or write {METADATA_NAME}: {0} in {field}, a label that every namespace has",
             plain(name)
         )),
         (Object::Pod { .. }, Some(actual)) => {

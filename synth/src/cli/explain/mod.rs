@@ -14,14 +14,14 @@ pub mod suggestion;
 pub mod words;
 
 use super::exit::ExitStatus;
-use super::inventory::{self, InventoryArgs};
+use super::inventory::InventoryArgs;
 use super::policies::PolicyArgs;
 use super::table::Output;
 use super::tell;
 use crate::state::State;
 use crate::state::reference::Subject;
 use anyhow::bail;
-use netwright_policy::{Answer as Said, Direction, PolicySet, Protocol, Traffic, explain};
+use netwright_policy::{Answer as Said, Direction, PolicySet, Protocol, ReadOptions, Traffic, explain};
 use question::{Kind, Kinds, Target, Targets};
 use reasons::Context;
 use report::{Answer, Connection, Decision, End, Report, Side};
@@ -93,7 +93,8 @@ fn load(args: &Args) -> anyhow::Result<(PolicySet, State)> {
         let inventory = InventoryArgs { inventory: args.inventory.clone() };
         return inventory.load(&PolicyArgs { policies, strict: args.strict });
     };
-    let mut state = inventory::state(inventory)?;
+    let mut state = State::load_with(inventory, ReadOptions { strict: args.strict, keep_text: true })?;
+    state.remarks.iter().for_each(|remark| tell(remark));
     state.policy_warnings.iter().for_each(|warning| tell(&format!("warning: {warning}")));
     let set = std::mem::take(&mut state.policies);
     if set.policies().is_empty() {

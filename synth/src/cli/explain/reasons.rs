@@ -129,11 +129,10 @@ impl<'a> Context<'a> {
             Direction::Ingress => self.set.verdict(cluster, &Party::Pod(pod), &to, self.protocol, self.port).ingress,
         };
         let Decision::Allowed { policy, rule } = decision else { return None };
-        let policy = self.policy(policy)?;
+        let gap = Gap { policy, rule, peer: None, port: None, selection: Vec::new() };
         Some(format!(
-            "spec.{}[{rule}] of {} selects the labels of {}, but that runs on the host network: to a policy it is its node's address, and no selector matches it",
-            word(self.direction),
-            name(&policy),
+            "{} selects the labels of {}, but that runs on the host network: to a policy it is its node's address, and no selector matches it",
+            place(&self.rule(&gap)?),
             plain(&self.other().name),
         ))
     }
@@ -183,6 +182,7 @@ impl<'a> Context<'a> {
         let peers = if self.direction == Direction::Egress { "to" } else { "from" };
         Some(Rule {
             policy: self.policy(gap.policy)?,
+            line: self.set.line(gap.policy, &field)?,
             peer: gap.peer.as_ref().map(|entry| format!("{field}.{peers}[{}]", entry.index)),
             ports: gap.port.as_ref().map(|entry| format!("{field}.ports[{}]", entry.index)),
             missing: gap.unmet().map(ToString::to_string).collect(),
@@ -212,8 +212,10 @@ pub fn name(policy: &Policy) -> String {
     format!("policy {}/{} ({}:{line})", plain(namespace), plain(name), plain(file))
 }
 
-fn place(rule: &Rule) -> String {
-    format!("{} of {}", rule.field, name(&rule.policy))
+/// For a sentence: `spec.ingress[0] of policy shop/api (api.yaml:8)`, with the line of the rule. Escaped.
+pub fn place(rule: &Rule) -> String {
+    let Policy { namespace, name, file, .. } = &rule.policy;
+    format!("{} of policy {}/{} ({}:{})", rule.field, plain(namespace), plain(name), plain(file), rule.line)
 }
 
 /// What is shown of a policy.

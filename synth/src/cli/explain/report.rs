@@ -146,6 +146,8 @@ pub struct Rule {
     pub policy: Policy,
     /// Its place in the policy: `spec.ingress[0]`.
     pub field: String,
+    /// The line of that in the policy's file; of the policy where the text was not kept.
+    pub line: usize,
     /// The peer that fits best: `spec.ingress[0].from[1]`; absent where the rule is for every peer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peer: Option<String>,

@@ -1,6 +1,6 @@
 //! The answer as text for people: first the answer, then why, then what to do, then the details.
 
-use super::reasons::name;
+use super::reasons::{name, place};
 use super::report::{Answer, Connection, Decision, Dns, End, Policy, Report, Rule, Side, Suggestion, Through};
 use crate::render::yaml::{self, Comments};
 use crate::text::{plain, some_of, visible};
@@ -167,15 +167,15 @@ impl Text {
             self.rule("lacks", rule);
         }
         for rule in &end.elsewhere {
-            self.rule("would admit it, but the policy does not apply", rule);
+            self.rule("would admit it, but its policy does not apply", rule);
         }
     }
 
     fn rule(&mut self, what: &str, rule: &Rule) {
         let last = |field: &String| field.strip_prefix(&format!("{}.", rule.field)).map(str::to_owned);
         let entries: Vec<String> = rule.peer.iter().chain(&rule.ports).filter_map(last).collect();
-        let entries = if entries.is_empty() { String::new() } else { format!(" (by {})", entries.join(" and ")) };
-        self.line(4, &format!("{}{entries} of {} {what}:", rule.field, name(&rule.policy)));
+        let entries = if entries.is_empty() { String::new() } else { format!(", by {},", entries.join(" and ")) };
+        self.line(4, &format!("{}{entries} {what}:", place(rule)));
         rule.missing.iter().for_each(|missing| self.line(6, &format!("- {missing}")));
     }
 
@@ -250,7 +250,7 @@ fn verdict(end: &End) -> String {
         (Decision::NotIsolated, _) => "open, no policy isolates it".to_owned(),
         (Decision::SamePod, _) => "open, a pod always reaches itself".to_owned(),
         (Decision::OwnNode, _) => "open, a pod and its own node always reach each other here".to_owned(),
-        (Decision::Admitted, Some(rule)) => format!("admitted by {} of {}", rule.field, name(&rule.policy)),
+        (Decision::Admitted, Some(rule)) => format!("admitted by {}", place(rule)),
         (Decision::Admitted, None) => "admitted".to_owned(),
         (Decision::Denied, _) => "denied".to_owned(),
         (Decision::Undefined, _) => "undefined".to_owned(),
