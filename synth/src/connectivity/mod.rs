@@ -166,3 +166,6 @@ fn combine<'s>(pairs: impl Iterator<Item = Cow<'s, PortSet>>) -> Option<Allowed>
     }
     combined.filter(|(ports, _)| !ports.is_empty()).map(|(ports, some)| Allowed { ports: ports.into_owned(), some })
 }
+
+#[cfg(test)]
+mod tests;

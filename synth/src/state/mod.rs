@@ -101,3 +101,6 @@ impl State {
         self.nodes.iter().find(|node| node.name == name)
     }
 }
+
+#[cfg(test)]
+mod tests;
