@@ -89,7 +89,7 @@ impl<'a> Connectivity<'a> {
         let ranges = self.units.classes().ranges();
         let mut entries = Vec::new();
         for unit in changed.to_addresses.iter().filter_map(|number| self.unit(*number)) {
-            let found = stretches(ranges, |range| gained(less.to_range(unit, range), more.to_range(unit, range)));
+            let found = stretches(ranges, |range| gained(less.outbound(unit, range), more.outbound(unit, range)));
             entries.extend(found.map(|(range, allowed)| Entry {
                 from: End::Unit(unit),
                 to: End::Addresses(range),
@@ -97,7 +97,7 @@ impl<'a> Connectivity<'a> {
             }));
         }
         for unit in changed.from_addresses.iter().filter_map(|number| self.unit(*number)) {
-            let found = stretches(ranges, |range| gained(less.from_range(range, unit), more.from_range(range, unit)));
+            let found = stretches(ranges, |range| gained(less.inbound(range, unit), more.inbound(range, unit)));
             entries.extend(found.map(|(range, allowed)| Entry {
                 from: End::Addresses(range),
                 to: End::Unit(unit),

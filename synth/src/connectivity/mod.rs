@@ -90,15 +90,13 @@ impl<'a> Connectivity<'a> {
                 }
             }
             for (range, allowed) in
-                stretches(self.units.classes().ranges(), |range| combine(self.to_range(from, range)))
+                stretches(self.units.classes().ranges(), |range| combine(self.outbound(from, range)))
             {
                 visit(Entry { from: End::Unit(from), to: End::Addresses(range), allowed })?;
             }
         }
         for to in self.units.all() {
-            for (range, allowed) in
-                stretches(self.units.classes().ranges(), |range| combine(self.from_range(range, to)))
-            {
+            for (range, allowed) in stretches(self.units.classes().ranges(), |range| combine(self.inbound(range, to))) {
                 visit(Entry { from: End::Addresses(range), to: End::Unit(to), allowed })?;
             }
         }
@@ -139,14 +137,14 @@ impl<'a> Connectivity<'a> {
         common
     }
 
-    fn to_range<'s>(&'s self, from: &'s Unit, range: usize) -> impl Iterator<Item = Cow<'s, PortSet>> {
+    fn outbound<'s>(&'s self, from: &'s Unit, range: usize) -> impl Iterator<Item = Cow<'s, PortSet>> {
         from.members.iter().map(move |member| match member {
             Member::Pods { class, .. } => Cow::Borrowed(self.relation.to_range(*class, range)),
             Member::Node { .. } => Cow::Owned(PortSet::all()),
         })
     }
 
-    fn from_range<'s>(&'s self, range: usize, to: &'s Unit) -> impl Iterator<Item = Cow<'s, PortSet>> {
+    fn inbound<'s>(&'s self, range: usize, to: &'s Unit) -> impl Iterator<Item = Cow<'s, PortSet>> {
         to.members.iter().map(move |member| match member {
             Member::Pods { class, .. } => Cow::Borrowed(self.relation.from_range(range, *class)),
             Member::Node { .. } => Cow::Owned(PortSet::all()),
