@@ -114,17 +114,16 @@ impl<'a> Kinds<'a> {
     }
 
     /// The pods behind a Service, by their places in the state.
-    pub fn members(&self, service: &Listed) -> Vec<usize> {
+    fn members(&self, service: &Listed) -> Vec<usize> {
         let service = self.service(service);
-        let is_member = |pod: &Pod| match &service.backends {
-            Backends::Selected(labels) => {
-                let carries = |(key, value): (&String, &String)| pod.label(key) == Some(value);
-                !labels.is_empty() && pod.namespace == service.namespace && labels.iter().all(carries)
-            }
-            Backends::Listed(list) => list.iter().any(|endpoint| pod.addresses.contains(&endpoint.address)),
-        };
         let pods = self.state.pods.iter().enumerate();
-        pods.filter(|(_, pod)| is_member(&pod.pod)).map(|(index, _)| index).collect()
+        pods.filter(|(_, pod)| is_member(&service, &pod.pod)).map(|(index, _)| index).collect()
+    }
+
+    /// Whether any of the pods is behind a Service.
+    pub fn leads_to(&self, service: &Listed, pods: &[&StatePod]) -> bool {
+        let service = self.service(service);
+        pods.iter().any(|pod| is_member(&service, &pod.pod))
     }
 
     /// What is no Service.
@@ -199,7 +198,18 @@ impl<'a> Kinds<'a> {
 
     /// The kinds among some destinations: pods together, whatever else there is one by one.
     fn destinations(&self, destinations: &[&Destination]) -> Vec<Kind> {
-        let is_met = |pod: &StatePod| destinations.iter().any(|target| target.party == pod.party());
+        let (mut named, mut hosts) = (BTreeSet::new(), BTreeSet::new());
+        for target in destinations {
+            match target.party {
+                Party::Pod(pod) => _ = named.insert((&pod.namespace, &pod.name)),
+                Party::Node { addresses } => _ = hosts.insert(addresses),
+                Party::Address(_) => {}
+            }
+        }
+        let is_met = |pod: &StatePod| match pod.party() {
+            Party::Node { addresses } => hosts.contains(addresses),
+            _ => named.contains(&(&pod.pod.namespace, &pod.pod.name)),
+        };
         let pods = self.state.pods.iter().enumerate().filter(|(_, pod)| is_met(pod));
         let mut kinds = self.pods(&pods.map(|(index, _)| index).collect::<Vec<_>>());
         kinds.extend(destinations.iter().filter_map(|target| match target.party {
@@ -234,6 +244,16 @@ impl<'a> Kinds<'a> {
             ports: ports.collect(),
             backends: backends(listed),
         }
+    }
+}
+
+fn is_member(service: &Service, pod: &Pod) -> bool {
+    match &service.backends {
+        Backends::Selected(labels) => {
+            let carries = |(key, value): (&String, &String)| pod.label(key) == Some(value);
+            !labels.is_empty() && pod.namespace == service.namespace && labels.iter().all(carries)
+        }
+        Backends::Listed(list) => list.iter().any(|endpoint| pod.addresses.contains(&endpoint.address)),
     }
 }
 

@@ -105,9 +105,8 @@ fn before<'a>(state: &'a State, kinds: &Kinds, targets: &Targets) -> Vec<&'a Ser
             kind.workload.as_ref() == Some(&pod.workload) && (pod.from_template || kind.pods.contains(&pod.pod.name))
         })
     };
-    let leads_there = |service: &&Service| {
-        kinds.members(service).into_iter().filter_map(|index| state.pods.get(index)).any(is_behind)
-    };
+    let pods: Vec<&StatePod> = state.pods.iter().filter(|pod| is_behind(pod)).collect();
+    let leads_there = |service: &&Service| kinds.leads_to(service, &pods);
     state.services.iter().filter(leads_there).collect()
 }
 
