@@ -158,7 +158,9 @@ impl<'t> Chunk<'t> {
 
     fn broken(&self, error: &serde_yaml::Error) -> Broken {
         let before = self.first_line - 1;
-        let line = error.location().map(|location| location.line() + before);
+        // By place and not by its line: it takes U+2028 and others for ends of lines too, which editors do not.
+        let upto = error.location().map(|location| self.text.bytes().take(location.index()));
+        let line = upto.map(|upto| upto.filter(|byte| *byte == b'\n').count() + before + 1);
         Broken { message: with_lines_of_file(&error.to_string(), before), line }
     }
 

@@ -30,13 +30,16 @@ impl Places {
     pub(crate) fn new(text: &str) -> Option<Self> {
         let mut options = Options::default();
         options.set_emit_comments(false);
+        let ends: Vec<usize> = text.match_indices('\n').map(|(end, _)| end).collect();
         let mut builder = Builder::default();
         for event in Parser::new_from_str_with_options(text, options) {
             let (event, span) = event.ok()?;
             if event == Event::DocumentEnd {
                 break;
             }
-            builder.event(event, span.start.line());
+            // By place: the parser takes a carriage return alone for an end of a line too, which editors do not.
+            let start = span.start.byte_offset()?;
+            builder.event(event, ends.partition_point(|end| *end < start) + 1);
         }
         (!builder.nodes.is_empty()).then_some(Self { nodes: builder.nodes })
     }
@@ -208,6 +211,14 @@ mod tests {
         assert_eq!(place(text, &second.field("c").key("k")), Some((6, false, false)));
         assert_eq!(place(text, &second.field("d")), None);
         assert_eq!(Places::new(text).unwrap().line(&second.field("d").field("e")), Some(5));
+    }
+
+    #[test]
+    fn only_a_line_feed_ends_a_line() {
+        let text = "a: 1\rb: \"\u{2028}\u{85}\"\nc: 2\r\nd: 3\n";
+        for (field, line) in [("b", 1), ("c", 2), ("d", 3)] {
+            assert_eq!(place(text, &Path::Document.field(field)).map(|place| place.0), Some(line), "{field}");
+        }
     }
 
     #[test]
