@@ -33,7 +33,7 @@ pub(super) fn load(args: &Args) -> anyhow::Result<(PolicySet, Option<Observation
 }
 
 fn both(place: &Path, strict: bool) -> anyhow::Result<(PolicySet, State)> {
-    let mut state = State::load_with(place, ReadOptions { strict })?;
+    let mut state = State::load_with(place, ReadOptions { strict, ..ReadOptions::default() })?;
     state.policy_warnings.iter().for_each(|warning| tell(&format!("warning: {warning}")));
     inventory::tell_remarks(&state);
     let policies = std::mem::take(&mut state.policies);

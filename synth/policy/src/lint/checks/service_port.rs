@@ -5,8 +5,8 @@ use crate::lint::facts::{At, Facts, Groups, Named, may_use, service_name};
 use crate::lint::field::Part;
 use crate::lint::finding::Findings;
 use crate::lint::input::{Service, ServicePort};
-use crate::{Direction, Ports};
-use std::collections::BTreeMap;
+use crate::{Direction, Ports, Protocol};
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 pub(super) const CHECK: Check = Check {
@@ -30,9 +30,10 @@ fn run(facts: &Facts<'_>, found: &mut Findings<'_>) {
             if first != last {
                 continue;
             }
-            let Some(candidates) = services.get(&(range.protocol.as_str(), first)) else { continue };
-            let names = candidates.iter().filter(|one| one.is_meant(&at, &destinations)).map(|one| one.describe());
-            let names: Named = names.collect();
+            let groups = destinations.iter().flat_map(|groups| groups.iter().take(WIDEST));
+            let behind = groups.filter_map(|group| services.get(&(range.protocol, first, group))).flatten();
+            let names: BTreeSet<String> = behind.filter(|one| one.is_meant(&at)).map(Translated::describe).collect();
+            let names: Named = names.into_iter().collect();
             if !names.shown.is_empty() {
                 let message = format!("{} {first} is the port of a Service, not of its pods", range.protocol);
                 found.policy(at.index, at.part(Part::Port(place)), message, names);
@@ -41,21 +42,23 @@ fn run(facts: &Facts<'_>, found: &mut Findings<'_>) {
     }
 }
 
+/// Of more kinds of pods than this, only so many are looked at: a rule that wide was not written for a Service.
+const WIDEST: usize = 256;
+
 /// A port of a Service behind which none of the pods listens on the same number.
+#[derive(Clone, Copy)]
 struct Translated<'a> {
     service: &'a Service,
     port: &'a ServicePort,
-    backends: Rc<Groups>,
     /// Whether the number is also the target of some port of a Service with the same pods.
     is_target: bool,
 }
 
 impl Translated<'_> {
-    /// Whether a rule for these destinations means the Service: they are behind it, and its target port is not allowed.
-    fn is_meant(&self, at: &At<'_>, destinations: &[Rc<Groups>]) -> bool {
+    /// Whether a rule for pods behind it means the Service: its target port is not allowed.
+    fn is_meant(&self, at: &At<'_>) -> bool {
         let allowed = |target: &u16| may_use(at.rule, self.port.protocol, *target);
-        let are_behind = || destinations.iter().any(|groups| groups.intersects(&self.backends));
-        !self.is_target && !self.port.targets.iter().any(allowed) && are_behind()
+        !self.is_target && !self.port.targets.iter().any(allowed)
     }
 
     fn describe(&self) -> String {
@@ -64,19 +67,20 @@ impl Translated<'_> {
     }
 }
 
-fn translating<'a>(facts: &Facts<'a>) -> BTreeMap<(&'static str, u16), Vec<Translated<'a>>> {
+/// The translated ports by protocol, number and the group of pods behind them.
+fn translating<'a>(facts: &Facts<'a>) -> BTreeMap<(Protocol, u16, usize), Vec<Translated<'a>>> {
     let mut found = BTreeMap::<_, Vec<Translated<'_>>>::new();
-    let services = facts.input.services.iter().map(|service| (service, Rc::new(facts.backends(service))));
-    let services: Vec<_> = services.filter(|(_, backends)| !backends.is_empty()).collect();
-    for (service, backends) in &services {
+    for service in facts.input.services {
+        let backends = facts.backends(service);
         let ports = service.ports.iter().filter(|port| !port.targets.is_empty() && !port.targets.contains(&port.port));
         for port in ports {
-            let is_target = is_target(facts, port, backends);
-            let one = Translated { service, port, backends: Rc::clone(backends), is_target };
-            found.entry((port.protocol.as_str(), port.port)).or_default().push(one);
+            let is_target = is_target(facts, port, &backends);
+            for group in backends.iter() {
+                let one = Translated { service, port, is_target };
+                found.entry((port.protocol, port.port, group)).or_default().push(one);
+            }
         }
     }
-    found.values_mut().for_each(|list| list.sort_by_key(|one| service_name(one.service)));
     found
 }
 

@@ -18,6 +18,10 @@ pub(super) const CHECK: Check = Check {
 
 fn run(facts: &Facts<'_>, found: &mut Findings<'_>) {
     for at in facts.rules().filter(|at| at.direction == Direction::Egress) {
+        // Of a block with every node, which is most often the whole internet, nothing needs to be listed.
+        if at.blocks().any(|(_, block)| facts.node_addresses().count(block) >= facts.node_addresses().len()) {
+            continue;
+        }
         let reached = nodes(facts, &at);
         // One node is most likely a control plane's address, written down on purpose.
         if reached.len() < 2 || reached.len() >= facts.input.nodes.len() {

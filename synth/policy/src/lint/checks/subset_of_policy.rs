@@ -5,7 +5,7 @@ use crate::lint::facts::{Facts, Groups, Named};
 use crate::lint::field::Field;
 use crate::lint::finding::Findings;
 use crate::{Direction, NetworkPolicy};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 pub(super) const CHECK: Check = Check {
@@ -20,8 +20,9 @@ pub(super) const CHECK: Check = Check {
 fn run(facts: &Facts<'_>, found: &mut Findings<'_>) {
     for direction in [Direction::Ingress, Direction::Egress] {
         let by_set = by_set(facts, direction);
+        let counting: BTreeSet<usize> = by_set.values().flatten().copied().collect();
         for (set, members) in &by_set {
-            let Some(wider) = wider(facts, direction, set, &by_set) else { continue };
+            let Some(wider) = wider(facts, direction, set, &counting) else { continue };
             for index in members {
                 let message = match direction {
                     Direction::Ingress => {
@@ -51,18 +52,13 @@ fn opens(policy: &NetworkPolicy, direction: Direction) -> bool {
 }
 
 /// The policies that select all of a set and more.
-fn wider(
-    facts: &Facts<'_>,
-    direction: Direction,
-    set: &Rc<Groups>,
-    by_set: &BTreeMap<Rc<Groups>, Vec<usize>>,
-) -> Option<Named> {
+fn wider(facts: &Facts<'_>, direction: Direction, set: &Rc<Groups>, counting: &BTreeSet<usize>) -> Option<Named> {
     // Every one of them selects the first pod of the set.
     let isolating = facts.isolating(direction, set.first()?).iter();
     let policies = facts.input.policies.policies();
     let is_wider = |index: &&usize| {
         let other = facts.selected(**index);
-        other != *set && by_set.get(&other).is_some_and(|members| members.contains(index)) && set.is_subset(&other)
+        counting.contains(*index) && other != *set && set.is_subset(&other)
     };
     let names = isolating.filter(is_wider).filter_map(|index| policies.get(*index)).map(|policy| policy.name.clone());
     let named: Named = names.collect();

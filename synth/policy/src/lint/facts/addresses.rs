@@ -18,6 +18,10 @@ impl<T: Copy + Ord> Addresses<T> {
         Self { sorted }
     }
 
+    pub(in crate::lint) fn len(&self) -> usize {
+        self.sorted.len()
+    }
+
     /// Those in the block and in none of its exceptions, in ascending order. Steps over an exception as a whole.
     pub(in crate::lint) fn within<'s>(&'s self, block: &IpBlock) -> impl Iterator<Item = &'s (IpAddr, T)> + use<'s, T> {
         self.parts(block).into_iter().filter_map(|part| self.sorted.get(part)).flatten()
