@@ -4,20 +4,22 @@
 use crate::Labels;
 use crate::model::NetworkPolicy;
 use crate::selector::{Operator, Requirement};
+use crate::shorthand::Map;
 use std::collections::BTreeMap;
 
 /// Label key, then label value, to something.
-type ByLabel<T> = BTreeMap<String, BTreeMap<String, T>>;
+type ByLabel<T> = BTreeMap<String, Map<String, T>>;
 
 /// The policies of each namespace.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Index {
-    namespaces: BTreeMap<String, Namespace>,
+    namespaces: Map<String, Namespace>,
 }
 
 /// The policies of one namespace, each filed under the rarest label it requires, or as unfiled.
 #[derive(Debug, Clone, Default)]
 struct Namespace {
+    /// Of one key or two, most often.
     by_label: ByLabel<Vec<usize>>,
     /// Those that require no label to have one of some values: default-deny, `NotIn`, `Exists`.
     unfiled: Vec<usize>,
@@ -36,9 +38,10 @@ impl Index {
     /// The policies that may select a pod with these labels, in ascending order, none twice. All that do are among them.
     pub(crate) fn candidates(&self, namespace: &str, labels: &Labels) -> Vec<usize> {
         let Some(namespace) = self.namespaces.get(namespace) else { return Vec::new() };
-        let mut found = namespace.unfiled.clone();
-        for (key, value) in labels {
-            found.extend(namespace.by_label.get(key).and_then(|values| values.get(value)).into_iter().flatten());
+        let mut found = Vec::with_capacity(namespace.unfiled.len() + 3);
+        found.extend_from_slice(&namespace.unfiled);
+        for (key, values) in &namespace.by_label {
+            found.extend(labels.get(key).and_then(|value| values.get(value)).into_iter().flatten());
         }
         found.sort_unstable();
         found
@@ -83,7 +86,7 @@ fn pairs(requirement: &Requirement) -> impl Iterator<Item = (&str, &str)> {
 
 /// How many policies stand under the labels of a requirement: the fewer, the less a pod's candidates.
 fn commonness(requirement: &Requirement, frequency: &ByLabel<usize>) -> usize {
-    let count = |(key, value)| frequency.get(key).and_then(|values: &BTreeMap<String, usize>| values.get(value));
+    let count = |(key, value)| frequency.get(key).and_then(|values| values.get(value));
     pairs(requirement).filter_map(count).sum()
 }
 

@@ -53,6 +53,7 @@ mod relation;
 mod selector;
 mod service;
 mod set;
+mod shorthand;
 mod verdict;
 
 pub use cluster::{Cluster, Labels, METADATA_NAME, NamedPort, Party, Pod, Traffic};

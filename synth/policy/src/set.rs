@@ -4,6 +4,7 @@ use crate::error::{LoadError, ParseFailure};
 use crate::index::Index;
 use crate::load::{Parsed, ReadOptions, Source};
 use crate::model::{Direction, NetworkPolicy};
+use crate::shorthand::Shorthand;
 use crate::parse::Kept;
 use crate::verdict::{Answer, Verdict};
 use crate::{Cluster, Party, Pod, Protocol, Traffic, evaluate, parse};
@@ -14,6 +15,7 @@ use std::path::Path;
 pub struct PolicySet {
     policies: Vec<NetworkPolicy>,
     index: Index,
+    shorthand: Shorthand,
     kept: Vec<Kept>,
 }
 
@@ -45,8 +47,8 @@ impl PolicySet {
     }
 
     pub(crate) fn with_texts(policies: Vec<NetworkPolicy>, kept: Vec<Kept>) -> Self {
-        let index = Index::new(&policies);
-        Self { policies, index, kept }
+        let (index, shorthand) = (Index::new(&policies), Shorthand::new(&policies));
+        Self { policies, index, shorthand, kept }
     }
 
     /// The policies. Decisions name them by their place here.
@@ -62,6 +64,11 @@ impl PolicySet {
     pub fn line(&self, policy: usize, field: &str) -> Option<usize> {
         let found = self.policies.get(policy)?;
         parse::line(&self.kept, policy, found, field).or(Some(found.origin.line))
+    }
+
+    /// The policies with everything that repeats replaced by a number.
+    pub(crate) fn shorthand(&self) -> &Shorthand {
+        &self.shorthand
     }
 
     /// Whether `from` may open a connection to `to` (or send the first datagram), and why.

@@ -142,14 +142,15 @@ fn policy(text: &mut String, shape: Shape, workload: usize, callers: &[usize], c
 }
 
 /// As many pods as policies, each with a label of its own by which the policies name them: nothing to put together.
-pub(crate) fn unique_labels(count: usize, seed: u64) -> Made {
+pub(crate) fn unique_labels(count: usize) -> Made {
+    /// How far the pod that each one calls is from it.
+    const STEP: usize = 4999;
     let shape = Shape { namespaces: 100, workloads: count / 100, replicas: 1 };
-    let mut random = Random(seed);
     let mut text = String::new();
     let mut pods: Vec<Pod> = (0..count).map(|number| pod(shape, number, 0)).collect();
     for (number, pod) in pods.iter_mut().enumerate() {
         pod.labels.insert("pod".into(), format!("p{number}"));
-        let [from, to] = [random.below(count), random.below(count)];
+        let [from, to] = [(number + count - STEP) % count, (number + STEP) % count];
         _ = write!(
             text,
             "{{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {{name: p{number}, namespace: {}}}, spec: {{podSelector: {{matchLabels: {{pod: p{number}}}}}, policyTypes: [Ingress, Egress], ingress: [{{from: [{{namespaceSelector: {{}}, podSelector: {{matchLabels: {{pod: p{from}}}}}}}], ports: [{{port: 80}}]}}], egress: [{{to: [{{namespaceSelector: {{}}, podSelector: {{matchLabels: {{pod: p{to}}}}}}}]}}]}}}}\n---\n",

@@ -1,10 +1,10 @@
 //! Pods, put together where no policy tells them apart.
 
-use super::labelled::{Labelled, Vocabulary};
+use super::labelled::{Compiled, Labelled, Last, Vocabulary};
 use super::ranges::{AddressRange, Ranges};
 use super::runs::{Run, Runs};
 use super::{Map, number};
-use crate::model::{IpBlock, NetworkPolicy, Peer, Ports, Rule};
+use crate::model::Ports;
 use crate::{Cluster, METADATA_NAME, Pod, PolicySet, Protocol, Selector};
 use std::collections::BTreeMap;
 
@@ -46,68 +46,48 @@ pub(crate) struct Seen {
 
 impl Seen {
     fn new(sets: &[&PolicySet]) -> Self {
-        let policies = || sets.iter().flat_map(|set| set.policies());
-        let mut seen = Self {
-            pod_labels: Vocabulary::default(),
-            namespace_labels: Vocabulary::default(),
-            port_names: Map::default(),
-            ranges: Ranges::new(policies().flat_map(rules).flat_map(blocks)),
-        };
-        for policy in policies() {
-            seen.pod_labels.add(&policy.pod_selector);
-            rules(policy).for_each(|rule| seen.rule(rule));
-        }
-        seen
-    }
-
-    fn rule(&mut self, rule: &Rule) {
-        for peer in rule.peers.iter().flatten() {
-            let Peer::Pods { namespaces, pods } = peer else { continue };
-            pods.iter().for_each(|selector| self.pod_labels.add(selector));
-            namespaces.iter().for_each(|selector| self.namespace_labels.add(selector));
-        }
-        for range in rule.ports.iter().flatten() {
-            let Ports::Name(name) = &range.ports else { continue };
-            if !self.port_names.contains_key(name) {
-                self.port_names.insert(name.clone(), number(self.port_names.len()));
+        let parts = || sets.iter().map(|set| set.shorthand());
+        let mut port_names = Map::default();
+        for range in parts().flat_map(|part| &part.port_lists).flatten() {
+            if let Ports::Name(name) = &range.ports
+                && !port_names.contains_key(name)
+            {
+                port_names.insert(name.clone(), number(port_names.len()));
             }
         }
+        Self {
+            pod_labels: Vocabulary::new(parts().flat_map(|part| &part.pod_selectors)),
+            namespace_labels: Vocabulary::new(parts().flat_map(|part| &part.namespace_selectors)),
+            port_names,
+            ranges: Ranges::new(parts().flat_map(|part| &part.blocks)),
+        }
     }
-}
-
-fn rules(policy: &NetworkPolicy) -> impl Iterator<Item = &Rule> {
-    policy.ingress.iter().chain(&policy.egress)
-}
-
-fn blocks(rule: &Rule) -> impl Iterator<Item = &IpBlock> {
-    rule.peers.iter().flatten().filter_map(|peer| match peer {
-        Peer::IpBlock(block) => Some(block),
-        Peer::Pods { .. } => None,
-    })
 }
 
 /// A class while pods are being sorted, all in numbers: namespace, port table, how many ranges, those ranges, and the
 /// labels as key and value by turns.
 type Traits = Box<[u32]>;
 
-/// Sorts pods, one after the other.
-struct Sorting<'a> {
+/// Sorts pods, one after the other. What the last one was is tried first: pods often come namespace by namespace and
+/// workload by workload.
+struct Sorting<'a, 'p> {
     seen: &'a Seen,
     /// Names to numbers in the order in which they were met.
-    namespaces: Map<String, u32>,
+    namespaces: Map<&'p str, u32>,
     port_tables: Map<Vec<NamedPort>, u32>,
     classes: Map<Traits, u32>,
     sizes: Vec<u32>,
     of_pod: Vec<u32>,
-    /// The last namespace: pods often come namespace by namespace.
-    last: Option<(String, u32)>,
+    last_namespace: Option<(&'p str, u32)>,
+    last_labels: Last<'p>,
+    last_class: Option<(Traits, u32)>,
     /// Room that is used again for each pod.
     traits: Vec<u32>,
     ranges: Vec<u32>,
     labels: Vec<(u32, u32)>,
 }
 
-impl<'a> Sorting<'a> {
+impl<'a, 'p> Sorting<'a, 'p> {
     fn new(seen: &'a Seen) -> Self {
         Self {
             seen,
@@ -116,32 +96,43 @@ impl<'a> Sorting<'a> {
             classes: Map::default(),
             sizes: Vec::new(),
             of_pod: Vec::new(),
-            last: None,
+            last_namespace: None,
+            last_labels: Last::default(),
+            last_class: None,
             traits: Vec::new(),
             ranges: Vec::new(),
             labels: Vec::new(),
         }
     }
 
-    fn add(&mut self, pod: &Pod) {
+    fn add(&mut self, pod: &'p Pod) {
         self.describe(pod);
-        let class = match self.classes.get(self.traits.as_slice()) {
-            Some(class) => *class,
-            None => {
-                let class = number(self.sizes.len());
-                self.classes.insert(self.traits.clone().into(), class);
-                self.sizes.push(0);
-                class
-            }
-        };
+        let class = self.class();
         if let Some(size) = self.sizes.get_mut(class as usize) {
             *size += 1;
         }
         self.of_pod.push(class);
     }
 
+    /// The class of `traits`.
+    fn class(&mut self) -> u32 {
+        if let Some((traits, class)) = &self.last_class
+            && **traits == *self.traits
+        {
+            return *class;
+        }
+        let traits: Traits = self.traits.as_slice().into();
+        let next = number(self.sizes.len());
+        let class = *self.classes.entry(traits.clone()).or_insert(next);
+        if class == next {
+            self.sizes.push(0);
+        }
+        self.last_class = Some((traits, class));
+        class
+    }
+
     /// Leaves in `traits` all that policies can see of a pod.
-    fn describe(&mut self, pod: &Pod) {
+    fn describe(&mut self, pod: &'p Pod) {
         let namespace = self.namespace(&pod.namespace);
         let port_table = self.port_table(pod);
         self.ranges.clear();
@@ -149,39 +140,32 @@ impl<'a> Sorting<'a> {
         self.ranges.sort_unstable();
         self.ranges.dedup();
         self.labels.clear();
-        for (key, value) in &pod.labels {
-            self.seen.pod_labels.see(key, value, &mut self.labels);
-        }
-        self.labels.sort_unstable();
+        self.seen.pod_labels.see(&pod.labels, &mut self.last_labels, &mut self.labels);
         self.traits.clear();
         self.traits.extend([namespace, port_table, number(self.ranges.len())]);
         self.traits.extend(&self.ranges);
         self.traits.extend(self.labels.iter().flat_map(|(key, value)| [*key, *value]));
     }
 
-    fn namespace(&mut self, name: &str) -> u32 {
-        if let Some((last, namespace)) = &self.last
+    fn namespace(&mut self, name: &'p str) -> u32 {
+        if let Some((last, namespace)) = self.last_namespace
             && last == name
         {
-            return *namespace;
+            return namespace;
         }
-        let namespace = match self.namespaces.get(name) {
-            Some(namespace) => *namespace,
-            None => {
-                let namespace = number(self.namespaces.len());
-                self.namespaces.insert(name.to_owned(), namespace);
-                namespace
-            }
-        };
-        self.last = Some((name.to_owned(), namespace));
+        let next = number(self.namespaces.len());
+        let namespace = *self.namespaces.entry(name).or_insert(next);
+        self.last_namespace = Some((name, namespace));
         namespace
     }
 
     fn port_table(&mut self, pod: &Pod) -> u32 {
         let names = &self.seen.port_names;
-        let known = pod.ports.iter().filter(|_| !names.is_empty());
+        if names.is_empty() {
+            return 0;
+        }
         let mut table: Vec<NamedPort> =
-            known.filter_map(|port| Some((*names.get(&port.name)?, port.protocol, port.port))).collect();
+            pod.ports.iter().filter_map(|port| Some((*names.get(&port.name)?, port.protocol, port.port))).collect();
         table.sort_unstable();
         table.dedup();
         let next = number(self.port_tables.len());
@@ -254,31 +238,31 @@ impl Classes {
         self.seen.ranges.of(address) as usize
     }
 
-    /// The classes of a policy's own namespace that a selector selects.
-    pub(crate) fn in_namespace(&self, namespace: &str, selector: Option<&Selector>) -> Runs {
-        self.namespaces.get(namespace).map(|run| self.among(*run, selector)).unwrap_or_default()
+    /// The classes of a namespace; `None` where it has no pods.
+    pub(crate) fn namespace(&self, name: &str) -> Option<Run> {
+        self.namespaces.get(name).copied()
     }
 
-    /// The classes that a selector selects in the namespaces that another one selects.
-    pub(crate) fn in_namespaces(&self, namespaces: &Selector, selector: Option<&Selector>) -> Runs {
-        let Some(all) = number(self.namespace_runs.len()).checked_sub(1) else { return Runs::default() };
-        let selected = self.namespace_labels.select(&self.seen.namespace_labels, namespaces, Run::new(0, all));
-        let runs = selected.numbers().filter_map(|namespace| *self.namespace_runs.get(namespace as usize)?);
-        let runs = Runs::of(runs.collect());
-        match (runs.as_slice(), selector) {
-            ([run], _) => self.among(*run, selector),
-            (_, None) => runs,
-            (_, Some(_)) => {
-                let all = self.sizes.len().checked_sub(1).map(|last| self.among(Run::new(0, number(last)), selector));
-                all.unwrap_or_default().intersection(&runs)
+    /// The classes of the namespaces that a selector selects.
+    pub(crate) fn namespaces(&self, selector: &Selector) -> Runs {
+        let Some(last) = number(self.namespace_runs.len()).checked_sub(1) else { return Runs::default() };
+        let selector = self.seen.namespace_labels.compile(selector);
+        let mut selected = Vec::new();
+        self.namespace_labels.select(&selector, Run::new(0, last), &mut selected);
+        let namespaces = selected.into_iter().flat_map(Run::numbers);
+        Runs::of(namespaces.filter_map(|namespace| *self.namespace_runs.get(namespace as usize)?).collect())
+    }
+
+    /// Adds to `found`, in ascending runs, the classes that a selector of pods selects among some.
+    pub(crate) fn select(&self, pods: &Compiled, among: &[Run], found: &mut Vec<Run>) {
+        match (among, number(self.sizes.len()).checked_sub(1)) {
+            ([], _) | (_, None) => {}
+            ([run], _) => self.labels.select(pods, *run, found),
+            (_, Some(last)) => {
+                let mut everywhere = Vec::new();
+                self.labels.select(pods, Run::new(0, last), &mut everywhere);
+                found.extend_from_slice(Runs::of(everywhere).intersection(&Runs::of(among.to_vec())).as_slice());
             }
-        }
-    }
-
-    fn among(&self, run: Run, selector: Option<&Selector>) -> Runs {
-        match selector {
-            Some(selector) => self.labels.select(&self.seen.pod_labels, selector, run),
-            None => Runs::run(run.first, run.last),
         }
     }
 
@@ -351,7 +335,7 @@ impl Sorted {
 fn place(
     seen: &Seen,
     cluster: &Cluster,
-    names: Map<String, u32>,
+    names: Map<&str, u32>,
     of_class: &[u32],
 ) -> (Map<String, Run>, Labelled, Vec<Option<Run>>) {
     let mut runs: Vec<Option<Run>> = vec![None; names.len()];
@@ -363,19 +347,17 @@ fn place(
     let mut labels: Vec<Box<[(u32, u32)]>> = vec![Box::default(); names.len()];
     let mut by_name = Map::default();
     for (name, index) in names {
-        by_name.extend(runs.get(index as usize).copied().flatten().map(|run| (name.clone(), run)));
-        labels.iter_mut().skip(index as usize).take(1).for_each(|place| *place = visible(seen, cluster, &name));
+        by_name.extend(runs.get(index as usize).copied().flatten().map(|run| (name.to_owned(), run)));
+        labels.iter_mut().skip(index as usize).take(1).for_each(|place| *place = visible(seen, cluster, name));
     }
     (by_name, Labelled::new(labels), runs)
 }
 
 /// What selectors can see of a namespace's labels.
 fn visible(seen: &Seen, cluster: &Cluster, name: &str) -> Box<[(u32, u32)]> {
-    let mut labels = Vec::new();
-    seen.namespace_labels.see(METADATA_NAME, name, &mut labels);
-    for (key, value) in cluster.namespaces.get(name).into_iter().flatten().filter(|(key, _)| *key != METADATA_NAME) {
-        seen.namespace_labels.see(key, value, &mut labels);
-    }
-    labels.sort_unstable();
-    labels.into()
+    let mut labels = cluster.namespaces.get(name).cloned().unwrap_or_default();
+    labels.insert(METADATA_NAME.to_owned(), name.to_owned());
+    let mut seen_labels = Vec::new();
+    seen.namespace_labels.see(&labels, &mut Last::default(), &mut seen_labels);
+    seen_labels.into()
 }

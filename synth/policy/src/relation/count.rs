@@ -80,7 +80,7 @@ impl Counting<'_, '_> {
     fn bases(&mut self) {
         let (mut egress, mut ingress) = (Vec::new(), Vec::new());
         for class in self.classes() {
-            let bases = |row: Option<&Row>| row.map_or(NONE, |row| row.base);
+            let bases = |row: Option<Row>| row.map_or(NONE, |row| row.base);
             egress.push((bases(self.relation.egress_row(class)), self.size(class)));
             ingress.push((bases(self.relation.ingress_row(class)), self.size(class)));
         }
@@ -95,7 +95,7 @@ impl Counting<'_, '_> {
     fn exceptions_of_egress(&mut self) {
         for from in self.classes() {
             let Some(egress) = self.relation.egress_row(from) else { continue };
-            for segment in &egress.classes {
+            for segment in egress.classes {
                 for to in segment.run.numbers() {
                     let Some(ingress) = self.relation.ingress_row(to) else { continue };
                     let pairs = self.size(from) * self.size(to);
@@ -110,7 +110,7 @@ impl Counting<'_, '_> {
     fn exceptions_of_ingress(&mut self) {
         for to in self.classes() {
             let Some(ingress) = self.relation.ingress_row(to) else { continue };
-            for segment in &ingress.classes {
+            for segment in ingress.classes {
                 for from in segment.run.numbers() {
                     let Some(egress) = self.relation.egress_row(from).filter(|row| !row.is_exception(to)) else {
                         continue;

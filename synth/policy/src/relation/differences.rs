@@ -70,7 +70,7 @@ impl<'c> Relation<'c> {
     }
 
     /// For each class, whether its rows in the two relations differ.
-    fn changed(&self, later: &Self, row: for<'r> fn(&'r Self, u32) -> Option<&'r Row>) -> Vec<bool> {
+    fn changed(&self, later: &Self, row: for<'r> fn(&'r Self, u32) -> Option<Row<'r>>) -> Vec<bool> {
         let classes = 0..super::number(self.classes().len());
         classes.map(|class| !same(self, row(self, class), later, row(later, class))).collect()
     }
@@ -90,9 +90,9 @@ fn difference(from: End, to: End, before: Cow<PortSet>, after: Cow<PortSet>) -> 
 }
 
 /// Whether two rows of two relations say the same. Numbers of port sets are each relation's own.
-fn same(one: &Relation, row: Option<&Row>, other: &Relation, other_row: Option<&Row>) -> bool {
+fn same(one: &Relation, row: Option<Row>, other: &Relation, other_row: Option<Row>) -> bool {
     let (Some(row), Some(other_row)) = (row, other_row) else { return row.is_none() && other_row.is_none() };
-    let lists = [(&row.classes, &other_row.classes), (&row.ranges, &other_row.ranges)];
+    let lists = [(row.classes, other_row.classes), (row.ranges, other_row.ranges)];
     one.set(row.base) == other.set(other_row.base)
         && lists.into_iter().all(|(list, other_list)| {
             list.len() == other_list.len()

@@ -3,64 +3,90 @@
 //! Only labels that some selector mentions are kept. A value that none mentions is kept as "another value": no selector
 //! tells it from the next.
 
-use super::runs::{Run, Runs};
+use super::runs::Run;
 use super::{Map, number};
+use crate::Labels;
 use crate::selector::{Operator, Requirement, Selector};
+use std::collections::{BTreeMap, BTreeSet};
 
-/// A label key, numbered in the order in which keys were met.
+/// A label key, by its place among the keys that selectors look at.
 type Key = u32;
 /// A label value, numbered for each key.
 type Value = u32;
 
-/// The value of every label value that no selector mentions.
+/// Every label value that no selector mentions.
 const OTHER: Value = 0;
 
 /// The keys that selectors look at, and the values they name.
 #[derive(Debug, Default)]
 pub(crate) struct Vocabulary {
-    keys: Map<String, Key>,
-    /// By key.
-    values: Vec<Map<String, Value>>,
+    /// In ascending order.
+    keys: Vec<(String, Map<String, Value>)>,
 }
 
+/// The values that the last thing had, by key: things with the same labels often follow each other.
+#[derive(Debug, Default)]
+pub(crate) struct Last<'l>(Vec<Option<(&'l str, Value)>>);
+
 impl Vocabulary {
-    pub(crate) fn add(&mut self, selector: &Selector) {
-        for requirement in &selector.requirements {
-            let key = match self.keys.get(&requirement.key) {
-                Some(key) => *key,
-                None => {
-                    let key = number(self.keys.len());
-                    self.keys.insert(requirement.key.clone(), key);
-                    self.values.push(Map::default());
-                    key
-                }
-            };
-            let Some(values) = self.values.get_mut(key as usize) else { continue };
-            for value in named(requirement) {
-                if !values.contains_key(value) {
-                    values.insert(value.clone(), number(values.len() + 1));
-                }
+    pub(crate) fn new<'a>(selectors: impl Iterator<Item = &'a Selector>) -> Self {
+        let mut keys: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for requirement in selectors.flat_map(|selector| &selector.requirements) {
+            keys.entry(&requirement.key).or_default().extend(named(requirement).map(String::as_str));
+        }
+        let values =
+            |values: BTreeSet<&str>| values.into_iter().zip(1..).map(|(value, id)| (value.to_owned(), id)).collect();
+        Self { keys: keys.into_iter().map(|(key, named)| (key.to_owned(), values(named))).collect() }
+    }
+
+    /// Adds to `into`, sorted, what selectors can see of some labels.
+    pub(crate) fn see<'l>(&self, labels: &'l Labels, last: &mut Last<'l>, into: &mut Vec<(Key, Value)>) {
+        last.0.resize(self.keys.len(), None);
+        if self.keys.len() <= labels.len() {
+            let found = (0..)
+                .zip(&self.keys)
+                .zip(&mut last.0)
+                .filter_map(|((key, (name, values)), last)| Some((key, value(labels.get(name)?, values, last))));
+            into.extend(found);
+        } else {
+            for (name, text) in labels {
+                let Ok(key) = self.keys.binary_search_by(|(key, _)| key.as_str().cmp(name)) else { continue };
+                let (Some((_, values)), Some(last)) = (self.keys.get(key), last.0.get_mut(key)) else { continue };
+                into.push((number(key), value(text, values, last)));
             }
         }
     }
 
-    /// Adds to `into` what selectors can see of one label.
-    pub(crate) fn see(&self, key: &str, value: &str, into: &mut Vec<(Key, Value)>) {
-        let Some(key) = self.keys.get(key) else { return };
-        let known = self.values.get(*key as usize).and_then(|values| values.get(value));
-        into.push((*key, known.copied().unwrap_or(OTHER)));
+    /// A selector in numbers. A key that was not among the selectors' is nobody's, as far as this can tell.
+    pub(crate) fn compile(&self, selector: &Selector) -> Compiled {
+        Compiled(selector.requirements.iter().map(|requirement| self.requirement(requirement)).collect())
     }
 
-    fn key(&self, requirement: &Requirement) -> Option<Key> {
-        self.keys.get(&requirement.key).copied()
-    }
-
-    fn values(&self, key: Key, requirement: &Requirement) -> Vec<Value> {
-        let known = self.values.get(key as usize);
+    fn requirement(&self, requirement: &Requirement) -> CompiledRequirement {
+        let place = self.keys.binary_search_by(|(key, _)| key.as_str().cmp(&requirement.key)).ok();
+        let known = place.and_then(|key| self.keys.get(key)).map(|(_, values)| values);
         let mut values: Vec<Value> = named(requirement).filter_map(|value| known?.get(value).copied()).collect();
         values.sort_unstable();
-        values
+        let test = match requirement.operator {
+            Operator::In(_) => Test::In(values),
+            Operator::NotIn(_) => Test::NotIn(values),
+            Operator::Exists => Test::Exists,
+            Operator::DoesNotExist => Test::DoesNotExist,
+        };
+        CompiledRequirement { key: place.map_or(Key::MAX, number), test }
     }
+}
+
+/// The number of a value, found at once if it is that of the thing before.
+fn value<'l>(text: &'l str, known: &Map<String, Value>, last: &mut Option<(&'l str, Value)>) -> Value {
+    if let Some((before, value)) = last
+        && *before == text
+    {
+        return *value;
+    }
+    let value = known.get(text).copied().unwrap_or(OTHER);
+    *last = Some((text, value));
+    value
 }
 
 fn named(requirement: &Requirement) -> impl Iterator<Item = &String> {
@@ -95,28 +121,40 @@ impl Labelled {
         Self { labels, with_key, with_value }
     }
 
-    /// The things that a selector selects among those of a run. Linear in the fewest things that hold one of its requirements.
-    pub(crate) fn select(&self, vocabulary: &Vocabulary, selector: &Selector, within: Run) -> Runs {
-        let requirements: Option<Vec<Compiled>> =
-            selector.requirements.iter().map(|requirement| Compiled::new(vocabulary, requirement)).collect();
-        // A key that is not in the vocabulary is nobody's: cannot happen for selectors that were added to it.
-        let Some(requirements) = requirements else { return Runs::default() };
-        let lists = requirements.iter().filter_map(|requirement| self.candidates(requirement, within));
-        match lists.min_by_key(Vec::len) {
-            Some(candidates) if (candidates.len() as u64) < within.len() => {
-                Runs::of_ascending(candidates.into_iter().filter(|thing| self.holds(*thing, &requirements)))
-            }
-            _ if requirements.is_empty() => Runs::run(within.first, within.last),
-            _ => Runs::of_ascending(within.numbers().filter(|thing| self.holds(*thing, &requirements))),
+    /// Adds to `found` the things that a selector selects among those of a run, in ascending runs. Linear in the fewest
+    /// things that hold one of its requirements.
+    pub(crate) fn select(&self, selector: &Compiled, within: Run, found: &mut Vec<Run>) {
+        let [requirement] = selector.0.as_slice() else { return self.select_by_all(selector, within, found) };
+        match (&requirement.test, requirement.values()) {
+            // Whatever is listed under the one label there is.
+            (Test::In(_), [value]) => extend(found, self.listed(requirement.key, *value, within).iter().copied()),
+            (Test::In(_), []) => {}
+            _ => self.select_by_all(selector, within, found),
         }
     }
 
+    fn select_by_all(&self, selector: &Compiled, within: Run, found: &mut Vec<Run>) {
+        let lists = selector.0.iter().filter_map(|requirement| self.candidates(requirement, within));
+        match lists.min_by_key(Vec::len) {
+            Some(candidates) => {
+                extend(found, candidates.into_iter().filter(|thing| self.holds(*thing, selector)));
+            }
+            None if selector.0.is_empty() => found.push(within),
+            None => extend(found, within.numbers().filter(|thing| self.holds(*thing, selector))),
+        }
+    }
+
+    /// The things of a run with a label, ascending.
+    fn listed(&self, key: Key, value: Value, within: Run) -> &[u32] {
+        self.with_value.get(&(key, value)).map(|list| part(list, within)).unwrap_or_default()
+    }
+
     /// All things of a run that can meet a requirement, ascending; `None` where these are not listed.
-    fn candidates(&self, requirement: &Compiled, within: Run) -> Option<Vec<u32>> {
-        match &requirement.test {
-            Test::In(values) => {
-                let lists = values.iter().filter_map(|value| self.with_value.get(&(requirement.key, *value)));
-                let mut found: Vec<u32> = lists.flat_map(|list| part(list, within)).copied().collect();
+    fn candidates(&self, requirement: &CompiledRequirement, within: Run) -> Option<Vec<u32>> {
+        match requirement.test {
+            Test::In(_) => {
+                let lists = requirement.values().iter().map(|value| self.listed(requirement.key, *value, within));
+                let mut found = lists.collect::<Vec<_>>().concat();
                 found.sort_unstable();
                 Some(found)
             }
@@ -128,9 +166,20 @@ impl Labelled {
         }
     }
 
-    fn holds(&self, thing: u32, requirements: &[Compiled]) -> bool {
+    fn holds(&self, thing: u32, selector: &Compiled) -> bool {
         let labels = self.labels.get(thing as usize).map(AsRef::as_ref).unwrap_or_default();
-        requirements.iter().all(|requirement| requirement.holds(labels))
+        selector.0.iter().all(|requirement| requirement.holds(labels))
+    }
+}
+
+/// Adds ascending numbers as runs.
+fn extend(found: &mut Vec<Run>, numbers: impl Iterator<Item = u32>) {
+    let start = found.len();
+    for number in numbers {
+        match found.get_mut(start..).and_then(<[Run]>::last_mut) {
+            Some(run) if run.last.checked_add(1) == Some(number) => run.last = number,
+            _ => found.push(Run::new(number, number)),
+        }
     }
 }
 
@@ -141,13 +190,18 @@ fn part(list: &[u32], within: Run) -> &[u32] {
     list.get(start..end).unwrap_or_default()
 }
 
-/// A requirement in numbers.
-struct Compiled {
+/// A selector in numbers.
+#[derive(Debug)]
+pub(crate) struct Compiled(Vec<CompiledRequirement>);
+
+#[derive(Debug)]
+struct CompiledRequirement {
     key: Key,
     test: Test,
 }
 
 /// Values are sorted.
+#[derive(Debug)]
 enum Test {
     In(Vec<Value>),
     NotIn(Vec<Value>),
@@ -155,16 +209,13 @@ enum Test {
     DoesNotExist,
 }
 
-impl Compiled {
-    fn new(vocabulary: &Vocabulary, requirement: &Requirement) -> Option<Self> {
-        let key = vocabulary.key(requirement)?;
-        let test = match requirement.operator {
-            Operator::In(_) => Test::In(vocabulary.values(key, requirement)),
-            Operator::NotIn(_) => Test::NotIn(vocabulary.values(key, requirement)),
-            Operator::Exists => Test::Exists,
-            Operator::DoesNotExist => Test::DoesNotExist,
-        };
-        Some(Self { key, test })
+impl CompiledRequirement {
+    /// The values of an `In` or `NotIn`.
+    fn values(&self) -> &[Value] {
+        match &self.test {
+            Test::In(values) | Test::NotIn(values) => values,
+            Test::Exists | Test::DoesNotExist => &[],
+        }
     }
 
     fn holds(&self, labels: &[(Key, Value)]) -> bool {

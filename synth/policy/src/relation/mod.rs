@@ -32,10 +32,4 @@ pub use ranges::AddressRange;
 pub(crate) use runs::{Run, Runs};
 pub use table::Relation;
 
-/// Maps that are only looked into, never iterated over, so that their order does not show.
-type Map<K, V> = std::collections::HashMap<K, V, foldhash::fast::RandomState>;
-
-/// A count of things as one of their numbers. Four thousand million things do not fit into memory.
-fn number(count: usize) -> u32 {
-    u32::try_from(count).unwrap_or(u32::MAX)
-}
+use crate::shorthand::{Map, number};

@@ -1,5 +1,6 @@
 //! Rows of the relation: for one end, which ports every class and every range may use.
 
+use super::number;
 use super::port_sets::{NONE, PortSetId, PortSets};
 use super::runs::Run;
 
@@ -11,36 +12,75 @@ pub(crate) struct Segment {
 }
 
 /// What one end says about all others.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Row {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Row<'r> {
     /// For every class that no segment names: what holds for most of them.
     pub(crate) base: PortSetId,
     /// Classes for which something else holds; ascending, apart, none with `base`.
-    pub(crate) classes: Box<[Segment]>,
+    pub(crate) classes: &'r [Segment],
     /// Ranges for which something is allowed; ascending, apart.
-    pub(crate) ranges: Box<[Segment]>,
+    pub(crate) ranges: &'r [Segment],
 }
 
-impl Row {
-    /// The row of all that some rules admit: runs of classes and ranges that may overlap, each with its ports.
-    pub(crate) fn new(classes: Vec<Segment>, ranges: Vec<Segment>, class_count: u32, sets: &mut PortSets) -> Self {
-        let (base, classes) = with_base(flatten(classes, sets), class_count);
-        Self { base, classes: classes.into(), ranges: flatten(ranges, sets).into() }
-    }
-
+impl Row<'_> {
     /// The ports for a class.
     pub(crate) fn at_class(&self, class: u32) -> PortSetId {
-        find(&self.classes, class).unwrap_or(self.base)
+        find(self.classes, class).unwrap_or(self.base)
     }
 
     /// Whether the row has a segment for a class.
     pub(crate) fn is_exception(&self, class: u32) -> bool {
-        find(&self.classes, class).is_some()
+        find(self.classes, class).is_some()
     }
 
     /// The ports for a range.
     pub(crate) fn at_range(&self, range: u32) -> PortSetId {
-        find(&self.ranges, range).unwrap_or(NONE)
+        find(self.ranges, range).unwrap_or(NONE)
+    }
+}
+
+/// All rows. Their segments lie one after the other: a large cluster has tens of thousands of rows of a few segments.
+#[derive(Debug, Default)]
+pub(crate) struct Rows {
+    rows: Vec<Place>,
+    segments: Vec<Segment>,
+}
+
+/// Where the segments of a row lie.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    base: PortSetId,
+    start: usize,
+    /// Where those of classes end and those of ranges begin.
+    middle: usize,
+    end: usize,
+}
+
+impl Rows {
+    pub(crate) fn get(&self, row: u32) -> Option<Row<'_>> {
+        let place = self.rows.get(row as usize)?;
+        let part = |start, end| self.segments.get(start..end).unwrap_or_default();
+        Some(Row { base: place.base, classes: part(place.start, place.middle), ranges: part(place.middle, place.end) })
+    }
+
+    /// Adds the row of all that some rules admit, runs of classes and ranges that may overlap, each with its ports; and
+    /// returns its number. The two lists are left empty.
+    pub(crate) fn add(
+        &mut self,
+        classes: &mut Vec<Segment>,
+        ranges: &mut Vec<Segment>,
+        class_count: u32,
+        sets: &mut PortSets,
+    ) -> u32 {
+        flatten(classes, sets);
+        flatten(ranges, sets);
+        let base = take_base(classes, class_count);
+        let start = self.segments.len();
+        self.segments.append(classes);
+        let middle = self.segments.len();
+        self.segments.append(ranges);
+        self.rows.push(Place { base, start, middle, end: self.segments.len() });
+        number(self.rows.len() - 1)
     }
 }
 
@@ -50,13 +90,16 @@ fn find(segments: &[Segment], number: u32) -> Option<PortSetId> {
     (number <= segment.run.last).then_some(segment.ports)
 }
 
-/// Segments without overlap: where several stand over each other, the union of their ports.
-fn flatten(mut parts: Vec<Segment>, sets: &mut PortSets) -> Vec<Segment> {
+/// Leaves segments without overlap: where several stand over each other, the union of their ports.
+fn flatten(parts: &mut Vec<Segment>, sets: &mut PortSets) {
     parts.retain(|part| part.ports != NONE);
     parts.sort_unstable();
     parts.dedup();
     let overlap = parts.windows(2).any(|pair| matches!(pair, [one, next] if next.run.first <= one.run.last));
-    join(if overlap { sweep(&parts, sets) } else { parts })
+    if overlap {
+        *parts = sweep(parts, sets);
+    }
+    join(parts);
 }
 
 /// Goes along sorted parts from one end of a part to the next.
@@ -83,7 +126,7 @@ fn sweep(parts: &[Segment], sets: &mut PortSets) -> Vec<Segment> {
 }
 
 /// Neighbours with the same ports as one.
-fn join(mut segments: Vec<Segment>) -> Vec<Segment> {
+fn join(segments: &mut Vec<Segment>) {
     segments.dedup_by(|next, kept| {
         let joined = next.ports == kept.ports && kept.run.last.checked_add(1) == Some(next.run.first);
         if joined {
@@ -91,12 +134,15 @@ fn join(mut segments: Vec<Segment>) -> Vec<Segment> {
         }
         joined
     });
-    segments
 }
 
 /// Takes the ports that hold for most of the classes as the base, and leaves what differs from it.
-fn with_base(segments: Vec<Segment>, class_count: u32) -> (PortSetId, Vec<Segment>) {
-    let all = filled(&segments, class_count);
+fn take_base(segments: &mut Vec<Segment>, class_count: u32) -> PortSetId {
+    let covered: u64 = segments.iter().map(|segment| segment.run.len()).sum();
+    if covered * 2 < u64::from(class_count) {
+        return NONE;
+    }
+    let all = filled(segments, class_count);
     let mut covered: Vec<(PortSetId, u64)> = all.iter().map(|segment| (segment.ports, segment.run.len())).collect();
     covered.sort_unstable();
     covered.dedup_by(|next, kept| {
@@ -107,10 +153,11 @@ fn with_base(segments: Vec<Segment>, class_count: u32) -> (PortSetId, Vec<Segmen
         same
     });
     let base = covered.iter().max_by_key(|(_, length)| *length).map_or(NONE, |(ports, _)| *ports);
-    if base == NONE {
-        return (NONE, segments);
+    if base != NONE {
+        *segments = all;
+        segments.retain(|segment| segment.ports != base);
     }
-    (base, all.into_iter().filter(|segment| segment.ports != base).collect())
+    base
 }
 
 /// The segments with the gaps between them as segments without ports.
@@ -137,13 +184,21 @@ mod tests {
         Segment { run: Run::new(first, last), ports }
     }
 
+    /// One row of a hundred classes.
+    fn row(mut classes: Vec<Segment>, mut ranges: Vec<Segment>, sets: &mut PortSets) -> Rows {
+        let mut rows = Rows::default();
+        rows.add(&mut classes, &mut ranges, 100, sets);
+        rows
+    }
+
     #[test]
     fn where_parts_stand_over_each_other_their_ports_add_up() {
         let mut sets = PortSets::new();
         let [a, b] = [80, 443].map(|port| sets.id(PortSet::of(Protocol::Tcp, port, port)));
         let both = sets.union(a, b);
         let parts = vec![segment(5, 9, a), segment(0, 6, b), segment(7, 7, b), segment(3, 3, NONE), segment(10, 10, a)];
-        let row = Row::new(parts, Vec::new(), 100, &mut sets);
+        let rows = row(parts, Vec::new(), &mut sets);
+        let row = rows.get(0).unwrap();
         assert_eq!(row.base, NONE);
         assert_eq!(*row.classes, [segment(0, 4, b), segment(5, 7, both), segment(8, 10, a)]);
         assert_eq!([0, 7, 10, 11].map(|class| row.at_class(class)), [b, both, a, NONE]);
@@ -154,11 +209,13 @@ mod tests {
         let mut sets = PortSets::new();
         let [dns, web] = [53, 80].map(|port| sets.id(PortSet::of(Protocol::Tcp, port, port)));
         let both = sets.union(dns, web);
-        let row = Row::new(vec![segment(0, 99, dns), segment(4, 5, web)], vec![segment(0, 0, web)], 100, &mut sets);
-        assert_eq!((row.base, &*row.classes), (dns, [segment(4, 5, both)].as_slice()));
-        assert_eq!((row.at_range(0), row.at_range(1)), (web, NONE));
-        let row = Row::new(vec![segment(10, 99, dns)], Vec::new(), 100, &mut sets);
-        assert_eq!((row.base, &*row.classes), (dns, [segment(0, 9, NONE)].as_slice()));
-        assert_eq!((row.at_class(9), row.at_class(10)), (NONE, dns));
+        let rows = row(vec![segment(0, 99, dns), segment(4, 5, web)], vec![segment(0, 0, web)], &mut sets);
+        let found = rows.get(0).unwrap();
+        assert_eq!((found.base, found.classes), (dns, [segment(4, 5, both)].as_slice()));
+        assert_eq!((found.at_range(0), found.at_range(1)), (web, NONE));
+        let rows = row(vec![segment(10, 99, dns)], Vec::new(), &mut sets);
+        let found = rows.get(0).unwrap();
+        assert_eq!((found.base, found.classes), (dns, [segment(0, 9, NONE)].as_slice()));
+        assert_eq!((found.at_class(9), found.at_class(10)), (NONE, dns));
     }
 }

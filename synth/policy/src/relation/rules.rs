@@ -1,24 +1,15 @@
-//! Rules with their peers resolved to classes and ranges, and their ports to sets: what rows are made of.
+//! The parts of policies resolved: selectors to classes, blocks to ranges, lists of ports to sets. Each distinct part once.
 
 use super::classes::Classes;
+use super::labelled::Compiled;
 use super::port_sets::{ALL, NONE, PortSetId, PortSets};
 use super::runs::{Run, Runs};
 use super::{Map, number};
-use crate::model::{Direction, IpBlock, NetworkPolicy, Peer, PortRange, Ports, Rule};
-use crate::{PortSet, Protocol, Selector};
-use std::rc::Rc;
+use crate::model::{PortRange, Ports};
+use crate::shorthand::{ShortPeer, ShortPolicy, Shorthand};
+use crate::{PortSet, Protocol};
 
-/// What a rule admits.
-pub(crate) struct Resolved {
-    /// The classes of its peers.
-    pub(crate) classes: Rc<Runs>,
-    /// The ranges of its peers.
-    pub(crate) ranges: Rc<Runs>,
-    /// Its ports.
-    pub(crate) ports: ResolvedPorts,
-}
-
-/// The ports of a rule.
+/// The ports of a list.
 pub(crate) struct ResolvedPorts {
     /// Those that it gives in numbers.
     pub(crate) numbers: PortSetId,
@@ -26,127 +17,122 @@ pub(crate) struct ResolvedPorts {
     pub(crate) names: Vec<(Protocol, u32)>,
 }
 
-/// The rules of a policy in the directions it is about.
-pub(crate) struct ResolvedPolicy {
-    pub(crate) selected: Runs,
-    pub(crate) ingress: Option<Vec<Resolved>>,
-    pub(crate) egress: Option<Vec<Resolved>>,
+/// Who a peer is: stretches of [`Resolver::runs`].
+#[derive(Debug, Clone, Copy)]
+struct ResolvedPeer {
+    start: usize,
+    /// Where its classes end and its ranges begin.
+    middle: usize,
+    end: usize,
 }
 
-/// Namespaces as a peer gives them, and pods.
-type PeerKey<'a> = (Namespaces<'a>, Option<&'a Selector>);
-
-/// Where a peer looks for pods.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Namespaces<'a> {
-    Own(&'a str),
-    Selected(&'a Selector),
-}
-
-/// Resolves the rules of policies; each distinct peer once.
+/// The parts of one policy set.
 pub(crate) struct Resolver<'a> {
     classes: &'a Classes,
     pub(crate) sets: PortSets,
-    peers: Map<PeerKey<'a>, Rc<Runs>>,
-    blocks: Map<&'a IpBlock, (Rc<Runs>, Rc<Runs>)>,
-    ports: Map<&'a [PortRange], PortSetId>,
-    none: Rc<Runs>,
-    /// Every class, every range.
-    every: (Rc<Runs>, Rc<Runs>),
+    /// By the number of the selector.
+    pod_selectors: Vec<Compiled>,
+    /// By the number of the namespace, and of the selector of namespaces: their classes.
+    namespaces: Vec<Runs>,
+    selected_namespaces: Vec<Runs>,
+    /// By the number of the list.
+    ports: Vec<ResolvedPorts>,
+    /// A port list that is not there: every port.
+    every_port: ResolvedPorts,
+    peers: Map<ShortPeer, ResolvedPeer>,
+    /// Every peer there can be.
+    every_peer: ResolvedPeer,
+    /// All runs of all peers, one after the other: a cluster has tens of thousands of peers of a run or two.
+    runs: Vec<Run>,
 }
 
 impl<'a> Resolver<'a> {
-    pub(crate) fn new(classes: &'a Classes) -> Self {
-        let all = |count: usize| {
-            Rc::new(Runs::of(number(count).checked_sub(1).map(|last| Run::new(0, last)).into_iter().collect()))
-        };
+    pub(crate) fn new(classes: &'a Classes, parts: &'a Shorthand) -> Self {
+        let mut sets = PortSets::new();
+        let namespace = |name: &String| classes.namespace(name).map_or_else(Runs::default, |run| Runs::of(vec![run]));
+        let all = |count: usize| number(count).checked_sub(1).map(|last| Run::new(0, last));
+        let runs: Vec<Run> = all(classes.len()).into_iter().chain(all(classes.ranges().len())).collect();
         Self {
             classes,
-            sets: PortSets::new(),
+            pod_selectors: parts
+                .pod_selectors
+                .iter()
+                .map(|selector| classes.seen.pod_labels.compile(selector))
+                .collect(),
+            namespaces: parts.namespaces.iter().map(namespace).collect(),
+            selected_namespaces: parts
+                .namespace_selectors
+                .iter()
+                .map(|selector| classes.namespaces(selector))
+                .collect(),
+            ports: parts.port_lists.iter().map(|list| resolve_ports(list, classes, &mut sets)).collect(),
+            every_port: ResolvedPorts { numbers: ALL, names: Vec::new() },
             peers: Map::default(),
-            blocks: Map::default(),
-            ports: Map::default(),
-            none: Rc::default(),
-            every: (all(classes.len()), all(classes.ranges().len())),
+            every_peer: ResolvedPeer { start: 0, middle: runs.len() - 1, end: runs.len() },
+            runs,
+            sets,
         }
     }
 
-    pub(crate) fn policy(&mut self, policy: &'a NetworkPolicy) -> ResolvedPolicy {
-        let selected = self.classes.in_namespace(&policy.namespace, Some(&policy.pod_selector));
-        // Rules of a policy that selects nothing do nothing.
-        let mut rules = |direction| {
-            let rules = policy.rules(direction)?.iter().filter(|_| !selected.is_empty());
-            Some(rules.map(|rule| self.rule(policy, rule)).collect())
-        };
-        let (ingress, egress) = (rules(Direction::Ingress), rules(Direction::Egress));
-        ResolvedPolicy { selected, ingress, egress }
+    /// Adds to `found` the classes that a policy selects.
+    pub(crate) fn selected(&self, policy: &ShortPolicy, found: &mut Vec<Run>) {
+        self.pods(self.namespaces.get(policy.namespace as usize), Some(policy.pod_selector), found);
     }
 
-    fn rule(&mut self, policy: &'a NetworkPolicy, rule: &'a Rule) -> Resolved {
-        let (classes, ranges) = self.rule_peers(policy, rule.peers.as_deref());
-        Resolved { classes, ranges, ports: self.rule_ports(rule.ports.as_deref()) }
+    fn pods(&self, namespaces: Option<&Runs>, selector: Option<u32>, found: &mut Vec<Run>) {
+        let namespaces = namespaces.map(Runs::as_slice).unwrap_or_default();
+        match selector.map(|selector| self.pod_selectors.get(selector as usize)) {
+            None => found.extend_from_slice(namespaces),
+            Some(Some(selector)) => self.classes.select(selector, namespaces, found),
+            Some(None) => {}
+        }
     }
 
-    fn rule_peers(&mut self, policy: &'a NetworkPolicy, peers: Option<&'a [Peer]>) -> (Rc<Runs>, Rc<Runs>) {
-        match peers {
-            None => self.every.clone(),
-            Some([peer]) => self.peer(policy, peer),
-            Some(peers) => {
-                let (mut classes, mut ranges) = (Vec::new(), Vec::new());
-                for peer in peers {
-                    let (more_classes, more_ranges) = self.peer(policy, peer);
-                    classes.extend_from_slice(more_classes.as_slice());
-                    ranges.extend_from_slice(more_ranges.as_slice());
-                }
-                (Rc::new(Runs::of(classes)), Rc::new(Runs::of(ranges)))
+    /// The classes and the ranges of a peer; of all peers where none is given.
+    pub(crate) fn peer(&mut self, peer: Option<ShortPeer>, parts: &Shorthand) -> (&[Run], &[Run]) {
+        let known = peer.map_or(Some(self.every_peer), |peer| self.peers.get(&peer).copied());
+        let found = match (known, peer) {
+            (Some(known), _) => known,
+            (None, None) => self.every_peer,
+            (None, Some(peer)) => {
+                let resolved = self.resolve(peer, parts);
+                self.peers.insert(peer, resolved);
+                resolved
             }
-        }
+        };
+        let part = |start, end| self.runs.get(start..end).unwrap_or_default();
+        (part(found.start, found.middle), part(found.middle, found.end))
     }
 
-    fn peer(&mut self, policy: &'a NetworkPolicy, peer: &'a Peer) -> (Rc<Runs>, Rc<Runs>) {
-        let classes = self.classes;
+    fn resolve(&mut self, peer: ShortPeer, parts: &Shorthand) -> ResolvedPeer {
+        let start = self.runs.len();
+        let mut runs = std::mem::take(&mut self.runs);
+        let mut ranges = Runs::default();
         match peer {
-            Peer::Pods { namespaces, pods } => {
-                let namespaces = namespaces.as_ref().map_or(Namespaces::Own(&policy.namespace), Namespaces::Selected);
-                let found = self.peers.entry((namespaces, pods.as_ref())).or_insert_with(|| {
-                    Rc::new(match namespaces {
-                        Namespaces::Own(name) => classes.in_namespace(name, pods.as_ref()),
-                        Namespaces::Selected(selector) => classes.in_namespaces(selector, pods.as_ref()),
-                    })
-                });
-                (Rc::clone(found), Rc::clone(&self.none))
+            ShortPeer::Own { namespace, pods } => self.pods(self.namespaces.get(namespace as usize), pods, &mut runs),
+            ShortPeer::Selected { namespaces, pods } => {
+                self.pods(self.selected_namespaces.get(namespaces as usize), pods, &mut runs);
             }
-            Peer::IpBlock(block) => self
-                .blocks
-                .entry(block)
-                .or_insert_with(|| {
-                    let ranges = classes.seen.ranges.of_block(block);
-                    (Rc::new(classes.with_address_in(&ranges)), Rc::new(ranges))
-                })
-                .clone(),
+            ShortPeer::Block(block) => {
+                let block = parts.blocks.get(block as usize);
+                ranges = block.map(|block| self.classes.seen.ranges.of_block(block)).unwrap_or_default();
+                runs.extend_from_slice(self.classes.with_address_in(&ranges).as_slice());
+            }
         }
+        let middle = runs.len();
+        runs.extend_from_slice(ranges.as_slice());
+        self.runs = runs;
+        ResolvedPeer { start, middle, end: self.runs.len() }
     }
 
-    fn rule_ports(&mut self, ports: Option<&'a [PortRange]>) -> ResolvedPorts {
-        let Some(ports) = ports else { return ResolvedPorts { numbers: ALL, names: Vec::new() } };
-        let numbers = match self.ports.get(ports) {
-            Some(known) => *known,
-            None => {
-                let set = ports.iter().filter_map(numbers).fold(PortSet::default(), |set, one| set.union(&one));
-                let id = self.sets.id(set);
-                self.ports.insert(ports, id);
-                id
-            }
-        };
-        let name = |range: &PortRange| match &range.ports {
-            Ports::Name(name) => Some((range.protocol, *self.classes.seen.port_names.get(name)?)),
-            Ports::All | Ports::Numbers { .. } => None,
-        };
-        ResolvedPorts { numbers, names: ports.iter().filter_map(name).collect() }
+    /// The ports of a list; without one, every port.
+    pub(crate) fn ports(&self, list: Option<u32>) -> &ResolvedPorts {
+        list.and_then(|list| self.ports.get(list as usize)).unwrap_or(&self.every_port)
     }
 
-    /// The ports of a rule on a destination with a table of named ports.
-    pub(crate) fn ports_at(&mut self, ports: &ResolvedPorts, table: u32) -> PortSetId {
+    /// The ports of a list on a destination with a table of named ports.
+    pub(crate) fn ports_at(&mut self, list: Option<u32>, table: u32) -> PortSetId {
+        let ports = list.and_then(|list| self.ports.get(list as usize)).unwrap_or(&self.every_port);
         if ports.names.is_empty() {
             return ports.numbers;
         }
@@ -159,6 +145,15 @@ impl<'a> Resolver<'a> {
         let named = if set.is_empty() { NONE } else { self.sets.id(set) };
         self.sets.union(ports.numbers, named)
     }
+}
+
+fn resolve_ports(list: &[PortRange], classes: &Classes, sets: &mut PortSets) -> ResolvedPorts {
+    let set = list.iter().filter_map(numbers).fold(PortSet::default(), |set, one| set.union(&one));
+    let name = |range: &PortRange| match &range.ports {
+        Ports::Name(name) => Some((range.protocol, *classes.seen.port_names.get(name)?)),
+        Ports::All | Ports::Numbers { .. } => None,
+    };
+    ResolvedPorts { numbers: sets.id(set), names: list.iter().filter_map(name).collect() }
 }
 
 /// The ports of an entry that gives numbers.

@@ -68,6 +68,7 @@ impl Runs {
         self.0.is_empty()
     }
 
+    #[cfg(test)]
     pub(crate) fn numbers(&self) -> impl Iterator<Item = u32> {
         self.0.iter().flat_map(|run| run.numbers())
     }

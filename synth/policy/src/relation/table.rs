@@ -2,10 +2,11 @@
 
 use super::classes::Classes;
 use super::port_sets::{ALL, NONE, PortSetId};
-use super::rows::{Row, Segment};
-use super::rules::{Resolved, ResolvedPolicy, Resolver};
+use super::rows::{Row, Rows, Segment};
+use super::rules::Resolver;
 use super::runs::Run;
 use super::{Map, number};
+use crate::shorthand::{ShortPeer, ShortPolicy, ShortRule, Shorthand};
 use crate::{PolicySet, PortSet};
 use std::borrow::Cow;
 
@@ -17,7 +18,7 @@ use std::borrow::Cow;
 pub struct Relation<'c> {
     classes: &'c Classes,
     sets: Vec<PortSet>,
-    pub(crate) rows: Vec<Row>,
+    rows: Rows,
     /// For each class, the number of its row.
     pub(crate) egress: Vec<u32>,
     pub(crate) ingress: Vec<u32>,
@@ -32,10 +33,8 @@ impl<'c> Relation<'c> {
     /// Time and memory grow with the classes that policies select, and with the runs of classes that their rules name;
     /// not with pods, and not with pairs.
     pub fn new(classes: &'c Classes, set: &PolicySet) -> Self {
-        let mut resolver = Resolver::new(classes);
-        let policies: Vec<ResolvedPolicy> = set.policies().iter().map(|policy| resolver.policy(policy)).collect();
-        let mut building = Building { classes, resolver, policies: &policies, rows: Vec::new() };
-        building.open();
+        let parts = set.shorthand();
+        let mut building = Building::new(classes, parts);
         let ingress = building.rows_of(|policy| policy.ingress.as_deref(), Building::ingress);
         let egress = building.rows_of(|policy| policy.egress.as_deref(), Building::egress);
         let Building { resolver, rows, .. } = building;
@@ -99,94 +98,135 @@ impl<'c> Relation<'c> {
         }
     }
 
-    pub(crate) fn egress_row(&self, class: u32) -> Option<&Row> {
-        self.rows.get(*self.egress.get(class as usize)? as usize)
+    pub(crate) fn egress_row(&self, class: u32) -> Option<Row<'_>> {
+        self.rows.get(*self.egress.get(class as usize)?)
     }
 
-    pub(crate) fn ingress_row(&self, class: u32) -> Option<&Row> {
-        self.rows.get(*self.ingress.get(class as usize)? as usize)
+    pub(crate) fn ingress_row(&self, class: u32) -> Option<Row<'_>> {
+        self.rows.get(*self.ingress.get(class as usize)?)
     }
 }
 
 /// The policies that isolate a class, and its port table where their rules name ports.
-type RowKey = (Vec<u32>, Option<u32>);
+type RowKey = (Box<[u32]>, Option<u32>);
+
+/// Which policies' rules of a direction go into a row, and how.
+type RulesOf<'c> = fn(&'c ShortPolicy) -> Option<&'c [ShortRule]>;
+type Admit<'c> = fn(&mut Building<'c>, &'c ShortRule, Option<u32>);
 
 /// Rows as they are made.
-struct Building<'c, 'p> {
+struct Building<'c> {
     classes: &'c Classes,
-    resolver: Resolver<'p>,
-    policies: &'p [ResolvedPolicy],
-    rows: Vec<Row>,
+    parts: &'c Shorthand,
+    resolver: Resolver<'c>,
+    rows: Rows,
+    /// What the rules of one row admit, piece after piece.
+    row_classes: Vec<Segment>,
+    row_ranges: Vec<Segment>,
+    /// The classes that policies select, with the policy; by class, then by policy.
+    selected: Vec<(u32, u32)>,
 }
 
-impl<'c: 'p, 'p> Building<'c, 'p> {
-    /// The row that allows everything, at [`OPEN`].
-    fn open(&mut self) {
-        let last = number(self.classes.ranges().len()).saturating_sub(1);
-        let ranges = vec![Segment { run: Run::new(0, last), ports: ALL }];
-        self.rows.push(Row { base: ALL, classes: Box::default(), ranges: ranges.into() });
+impl<'c> Building<'c> {
+    fn new(classes: &'c Classes, parts: &'c Shorthand) -> Self {
+        let mut building = Self {
+            classes,
+            parts,
+            resolver: Resolver::new(classes, parts),
+            rows: Rows::default(),
+            row_classes: Vec::new(),
+            row_ranges: Vec::new(),
+            selected: Vec::new(),
+        };
+        building.open();
+        building.select();
+        building
     }
 
-    /// For each class its row; `rules` gives those of a direction, `make` puts them together.
-    fn rows_of(
-        &mut self,
-        rules: impl Fn(&'p ResolvedPolicy) -> Option<&'p [Resolved]>,
-        make: fn(&mut Self, &[&'p Resolved], Option<u32>) -> Row,
-    ) -> Vec<u32> {
-        let mut isolating: Vec<Vec<u32>> = vec![Vec::new(); self.classes.len()];
-        for (index, policy) in self.policies.iter().enumerate().filter(|(_, policy)| rules(policy).is_some()) {
-            for class in policy.selected.numbers() {
-                isolating.iter_mut().skip(class as usize).take(1).for_each(|list| list.push(number(index)));
-            }
+    /// The row that allows everything, at [`OPEN`].
+    fn open(&mut self) {
+        self.admit(None, ALL);
+        self.finish();
+    }
+
+    fn select(&mut self) {
+        let mut runs = Vec::new();
+        for (index, policy) in (0..).zip(&self.parts.policies) {
+            self.resolver.selected(policy, &mut runs);
+            let classes = runs.drain(..).flat_map(Run::numbers);
+            self.selected.extend(classes.map(|class| (class, index)));
         }
+        self.selected.sort_unstable();
+    }
+
+    /// For each class its row.
+    fn rows_of(&mut self, rules: RulesOf<'c>, admit: Admit<'c>) -> Vec<u32> {
         let mut known: Map<RowKey, u32> = Map::default();
-        let row = |(class, isolating): (usize, Vec<u32>)| {
-            if isolating.is_empty() {
-                return OPEN;
-            }
-            let policies = isolating.iter().filter_map(|index| self.policies.get(*index as usize));
-            let rules: Vec<&Resolved> = policies.filter_map(&rules).flatten().collect();
-            let names = rules.iter().any(|rule| !rule.ports.names.is_empty());
-            let table = names.then(|| self.classes.port_table(number(class)));
-            *known.entry((isolating, table)).or_insert_with(|| {
-                let row = make(self, &rules, table);
-                self.rows.push(row);
-                number(self.rows.len() - 1)
-            })
-        };
-        isolating.into_iter().enumerate().map(row).collect()
+        let mut found = vec![OPEN; self.classes.len()];
+        let selected = std::mem::take(&mut self.selected);
+        for of_class in selected.chunk_by(|one, next| one.0 == next.0) {
+            let policies = || {
+                of_class
+                    .iter()
+                    .filter_map(|(_, policy)| Some((*policy, rules(self.parts.policies.get(*policy as usize)?)?)))
+            };
+            let isolating: Box<[u32]> = policies().map(|(policy, _)| policy).collect();
+            let Some((class, _)) = of_class.first().filter(|_| !isolating.is_empty()) else { continue };
+            let named = |rule: &ShortRule| !self.resolver.ports(rule.ports).names.is_empty();
+            let names = policies().any(|(_, rules)| rules.iter().any(named));
+            let table = names.then(|| self.classes.port_table(*class));
+            let row = match known.get(&(isolating.clone(), table)) {
+                Some(row) => *row,
+                None => {
+                    let rules: Vec<&[ShortRule]> = policies().map(|(_, rules)| rules).collect();
+                    rules.into_iter().flatten().for_each(|rule| admit(self, rule, table));
+                    let row = self.finish();
+                    known.insert((isolating, table), row);
+                    row
+                }
+            };
+            found.iter_mut().skip(*class as usize).take(1).for_each(|place| *place = row);
+        }
+        self.selected = selected;
+        found
     }
 
     /// Named ports are those of the class itself.
-    fn ingress(&mut self, rules: &[&'p Resolved], table: Option<u32>) -> Row {
-        let (mut classes, mut ranges) = (Vec::new(), Vec::new());
-        for rule in rules {
-            let ports = self.resolver.ports_at(&rule.ports, table.unwrap_or_default());
-            classes.extend(rule.classes.as_slice().iter().map(|run| Segment { run: *run, ports }));
-            ranges.extend(rule.ranges.as_slice().iter().map(|run| Segment { run: *run, ports }));
-        }
-        self.row(classes, ranges)
+    fn ingress(&mut self, rule: &'c ShortRule, table: Option<u32>) {
+        let ports = self.resolver.ports_at(rule.ports, table.unwrap_or_default());
+        self.admit(rule.peers.as_deref(), ports);
     }
 
     /// Named ports are those of each class that is reached; an address has none.
-    fn egress(&mut self, rules: &[&'p Resolved], _: Option<u32>) -> Row {
-        let (mut classes, mut ranges) = (Vec::new(), Vec::new());
-        for rule in rules {
-            let numbers = rule.ports.numbers;
-            ranges.extend(rule.ranges.as_slice().iter().map(|run| Segment { run: *run, ports: numbers }));
-            if rule.ports.names.is_empty() {
-                classes.extend(rule.classes.as_slice().iter().map(|run| Segment { run: *run, ports: numbers }));
-                continue;
-            }
-            for class in rule.classes.numbers() {
-                let ports = self.resolver.ports_at(&rule.ports, self.classes.port_table(class));
-                classes.push(Segment { run: Run::new(class, class), ports });
+    fn egress(&mut self, rule: &'c ShortRule, _: Option<u32>) {
+        let ports = self.resolver.ports(rule.ports);
+        let (numbers, names) = (ports.numbers, !ports.names.is_empty());
+        let before = self.row_classes.len();
+        self.admit(rule.peers.as_deref(), numbers);
+        if names {
+            let runs: Vec<Run> = self.row_classes.iter().skip(before).map(|segment| segment.run).collect();
+            for class in runs.into_iter().flat_map(Run::numbers) {
+                let ports = self.resolver.ports_at(rule.ports, self.classes.port_table(class));
+                self.row_classes.push(Segment { run: Run::new(class, class), ports });
             }
         }
-        self.row(classes, ranges)
     }
 
-    fn row(&mut self, classes: Vec<Segment>, ranges: Vec<Segment>) -> Row {
-        Row::new(classes, ranges, number(self.classes.len()), &mut self.resolver.sets)
+    /// Adds peers to the row that is being made; without a list, every peer.
+    fn admit(&mut self, peers: Option<&[ShortPeer]>, ports: PortSetId) {
+        let every = [None];
+        let listed = peers.unwrap_or_default().iter().copied().map(Some);
+        let every = every.into_iter().filter(|_| peers.is_none());
+        for peer in listed.chain(every) {
+            let (classes, ranges) = self.resolver.peer(peer, self.parts);
+            self.row_classes.extend(classes.iter().map(|run| Segment { run: *run, ports }));
+            self.row_ranges.extend(ranges.iter().map(|run| Segment { run: *run, ports }));
+        }
+    }
+
+    /// Ends the row that is being made.
+    fn finish(&mut self) -> u32 {
+        let count = number(self.classes.len());
+        self.rows.add(&mut self.row_classes, &mut self.row_ranges, count, &mut self.resolver.sets)
     }
 }
