@@ -237,10 +237,13 @@ fn exact_name(subject: &Subject) -> Option<String> {
 
 /// The error with those of `known` that are like what was written: equal but for the namespace, or nearly so.
 fn unknown(written: &str, what: &'static str, known: impl Iterator<Item = String>) -> ReferenceError {
-    let last = |name: &str| name.rsplit('/').next().map(str::to_owned);
-    let likeness = |name: &str| {
-        let same_name = if last(name) == last(written) { 1.0 } else { 0.0 };
-        strsim::jaro_winkler(name, written).max(same_name)
+    // What stands before the name is alike too often to count along with it.
+    let split = |name: &str| name.rsplit_once('/').map(|(place, name)| (place.to_owned(), name.to_owned()));
+    let (place, wanted) = split(written).unwrap_or_default();
+    let likeness = |known: &str| match split(known) {
+        Some((_, name)) if name == wanted => 1.0,
+        Some((other, name)) => strsim::jaro_winkler(&name, &wanted).min(strsim::jaro_winkler(&other, &place)),
+        None => 0.0,
     };
     let mut near: Vec<(f64, String)> =
         known.map(|name| (likeness(&name), name)).filter(|(likeness, _)| *likeness >= ALIKE).collect();
@@ -335,7 +338,7 @@ status: {addresses: [{type: InternalIP, address: 192.0.2.1}]}
         assert_eq!(found("bank/front"), elsewhere);
         let service = "shop/web: there is no such pod or workload in the inventory; did you mean shop/svc/web?";
         assert_eq!(found("shop/web"), service);
-        assert_eq!(found("node/x"), "node/x: there is no such node in the inventory; did you mean node/n1?");
+        assert_eq!(found("node/n11"), "node/n11: there is no such node in the inventory; did you mean node/n1?");
         for wrong in ["front", "a/b/c/d", "10.0.0.0/8", "shop/", ""] {
             assert!(found(wrong).contains("not understood"), "{wrong}: {}", found(wrong));
         }
