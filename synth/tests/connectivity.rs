@@ -226,10 +226,7 @@ spec:
         all.iter().filter(|entry| entry["src"].get("name").is_some() && entry["dst"].get("name").is_some()).collect();
     assert_eq!(
         between,
-        [
-            &json!({"src": agent, "dst": agent, "conns": "all"}),
-            &json!({"src": agent, "dst": api, "conns": [{"protocol": "TCP", "ports": [{"from": 81, "to": 81}]}]}),
-        ]
+        [&json!({"src": agent, "dst": api, "conns": [{"protocol": "TCP", "ports": [{"from": 81, "to": 81}]}]})]
     );
 }
 

@@ -114,10 +114,10 @@ impl<'a> Connectivity<'a> {
     fn pair(&self, from: &Member, to: &Member) -> Cow<'_, PortSet> {
         match (from, to) {
             (Member::Pods { class: from, .. }, Member::Pods { class: to, .. }) => self.relation.between(*from, *to),
-            (Member::Pods { class, .. }, Member::Node { ranges }) => {
+            (Member::Pods { class, .. }, Member::Node { ranges, .. }) => {
                 Cow::Owned(self.each(ranges, |range| self.relation.to_range(*class, range)))
             }
-            (Member::Node { ranges }, Member::Pods { class, .. }) => {
+            (Member::Node { ranges, .. }, Member::Pods { class, .. }) => {
                 Cow::Owned(self.each(ranges, |range| self.relation.from_range(range, *class)))
             }
             (Member::Node { .. }, Member::Node { .. }) => Cow::Owned(PortSet::all()),

@@ -39,14 +39,15 @@ pub(super) enum Member {
     Node {
         /// The ranges in which the addresses of its node lie; none where those are not known.
         ranges: Vec<usize>,
+        /// As above.
+        repeats: bool,
     },
 }
 
 impl Member {
     pub(super) fn repeats(&self) -> bool {
         match self {
-            Member::Pods { repeats, .. } => *repeats,
-            Member::Node { .. } => true,
+            Member::Pods { repeats, .. } | Member::Node { repeats, .. } => *repeats,
         }
     }
 }
@@ -89,10 +90,12 @@ impl Units {
         let mut number = 0;
         for pod in &state.pods {
             let members = units.entry(name(pod, by)).or_default();
+            members.grows |= pod.from_template || (by == By::Workload && pod.workload.kind != "Pod");
             if pod.host_network {
-                members.nodes.insert(pod.pod.addresses.iter().map(|address| classes.range_of(*address)).collect());
+                let ranges = pod.pod.addresses.iter().map(|address| classes.range_of(*address)).collect();
+                *members.nodes.entry(ranges).or_default() += 1;
             } else {
-                members.add(classes.of_pod(number), pod, by);
+                *members.pods.entry(classes.of_pod(number)).or_default() += 1;
                 number += 1;
             }
         }
@@ -140,21 +143,21 @@ fn stranger() -> Pod {
 struct Members {
     /// Each class with the number of its pods.
     pods: BTreeMap<usize, usize>,
-    nodes: BTreeSet<Vec<usize>>,
+    /// The ranges of each node with the number of its pods.
+    nodes: BTreeMap<Vec<usize>, usize>,
     /// Whether there may be more pods than are known, each like one of these: something makes them.
     grows: bool,
 }
 
 impl Members {
-    fn add(&mut self, class: usize, pod: &StatePod, by: By) {
-        *self.pods.entry(class).or_default() += 1;
-        self.grows |= pod.from_template || (by == By::Workload && pod.workload.kind != "Pod");
-    }
-
     /// A workload of one pod gets a second one with the next rollout; of pods that differ each may be the only one.
     fn list(self) -> Vec<Member> {
-        let single = self.grows && self.pods.values().sum::<usize>() == 1;
-        let pods = self.pods.into_iter().map(|(class, count)| Member::Pods { class, repeats: single || count > 1 });
-        pods.chain(self.nodes.into_iter().map(|ranges| Member::Node { ranges })).collect()
+        let grows = self.grows;
+        let repeats = |count: usize, all: usize| count > 1 || (grows && all == 1);
+        let (pods, nodes) = (self.pods.values().sum(), self.nodes.values().sum());
+        let of_pods = self.pods.into_iter().map(|(class, count)| Member::Pods { class, repeats: repeats(count, pods) });
+        let of_nodes =
+            self.nodes.into_iter().map(|(ranges, count)| Member::Node { ranges, repeats: repeats(count, nodes) });
+        of_pods.chain(of_nodes).collect()
     }
 }
