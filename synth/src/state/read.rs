@@ -86,14 +86,19 @@ fn may_hold_policies(text: &str) -> bool {
 fn from_observation(observation: Observation, path: &Path, options: ReadOptions) -> anyhow::Result<State> {
     let mut inventory = observation.inventory;
     let finished = remove_gone(&mut inventory);
-    let name = path.to_string_lossy();
     let source = |policy: &netwright_record::inventory::Policy| Source {
-        name: name.clone().into_owned(),
+        name: format!("{}, NetworkPolicy {}", path.display(), named(&policy.manifest)),
         text: policy.manifest.to_string(),
     };
     let policies = policies(&inventory.policies.iter().map(source).collect::<Vec<_>>(), path, options)?;
     let state = State { finished, ..state(&inventory, &templates(&inventory)) };
     Ok(with_parsed(state, policies))
+}
+
+/// `namespace/name` of an object, for messages. Not escaped.
+fn named(manifest: &serde_json::Value) -> String {
+    let field = |path| manifest.pointer(path).and_then(serde_json::Value::as_str).unwrap_or("?");
+    format!("{}/{}", field("/metadata/namespace"), field("/metadata/name"))
 }
 
 fn policies(sources: &[Source], path: &Path, options: ReadOptions) -> anyhow::Result<Parsed> {

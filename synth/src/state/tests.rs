@@ -94,6 +94,19 @@ fn policies_come_from_the_same_place_whatever_that_is() {
 }
 
 #[test]
+fn a_broken_policy_of_an_observation_is_named() {
+    let mut world = World::new();
+    let manifest: serde_json::Value =
+        serde_yaml::from_str(&POLICY.replace("podSelector: {}", "podSelector: 3")).unwrap();
+    world.observation.inventory.policies.push(Policy { manifest });
+    let mut bytes = Vec::new();
+    file::write(&world.build(), &mut bytes).unwrap();
+    let (_folder, path) = saved("a.nwo", bytes);
+    let error = State::load(&path).unwrap_err().to_string();
+    assert!(error.contains("a.nwo, NetworkPolicy shop/deny:1, document 1: spec.podSelector"), "{error}");
+}
+
+#[test]
 fn a_namespace_has_its_labels_listed_or_not() {
     let state = load("ns.yaml", "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {team: sales}}\n");
     assert_eq!(state.cluster.namespace_label("shop", "team"), Some("sales"));
