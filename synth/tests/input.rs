@@ -160,6 +160,24 @@ fn policies_that_are_missing_empty_or_invalid_are_errors_not_passes() {
     assert_eq!(output.status.code(), Some(1));
 }
 
+/// Warnings are told also where there are errors, and what is unknown is one or the other.
+#[test]
+fn unknown_fields_of_policies_are_warnings_or_errors() {
+    let (_folder, observation) = desk(plain(&shop()));
+    let policy = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: NAME, lables: {}}\nspec: {podSelector: {}, ingress: [{}]}\n";
+    let said = |policy: String, strict: &[&str]| {
+        let mut check = assert_cmd::cargo::cargo_bin_cmd!("netwright");
+        let output = check.args(["check", text(&observation), "--policies", "-"]).args(strict).write_stdin(policy);
+        String::from_utf8(output.output().unwrap().stderr).unwrap()
+    };
+    let at = "stdin:3, document 1: metadata.lables: unknown field";
+    assert!(said(policy.replace("NAME", "p"), &[]).contains(&format!("warning: {at}, ignored: must be annotations")));
+    let broken = said(policy.replace("NAME", "P"), &[]);
+    assert!(broken.contains(&format!("warning: {at}")) && broken.contains("error: 1 error in"), "{broken}");
+    let strict = said(policy.replace("NAME", "p"), &["--strict"]);
+    assert!(strict.contains("error: 1 error in the policies of \"stdin\"") && strict.contains(at), "{strict}");
+}
+
 #[test]
 fn wrong_usage_exits_with_2_and_help_with_0() {
     assert_eq!(netwright(&["synth"]).status.code(), Some(2));
