@@ -4,7 +4,7 @@ use crate::state::{State, StatePod};
 use clap::ValueEnum;
 use netwright_policy::{Classes, Labels, Pod, PolicySet};
 use netwright_record::inventory::WorkloadRef;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// What is taken together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
