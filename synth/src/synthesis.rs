@@ -98,7 +98,8 @@ fn prove_and_publish(
     tracing::info!(policies = plan.policies.len(), files = files.len(), "inferred and rendered");
     let staged = Staged::write(out, &files)?;
     let manifests = staged.read_back()?.into_iter().map(|(name, text)| Source { name, text });
-    let parsed = PolicySet::parse(&manifests.collect::<Vec<_>>()).map_err(|failure| SynthesisError::ReadBack(failure.errors))?;
+    let parsed =
+        PolicySet::parse(&manifests.collect::<Vec<_>>()).map_err(|failure| SynthesisError::ReadBack(failure.errors))?;
     let policies = parsed.policies;
     let replay = replay(observation, &policies, progress)?;
     if !replay.denied.is_empty() {

@@ -206,7 +206,8 @@ fn with_an_observation_the_findings_follow_the_replay() {
     let (observation, policy) = (folder.path().join("observation"), folder.path().join("policy.yaml"));
     file::write_path(&world.build(), &observation).unwrap();
     let write = |spec: &str| {
-        let head = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: api, namespace: shop}\nspec: ";
+        let head =
+            "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: api, namespace: shop}\nspec: ";
         fs::write(&policy, format!("{head}{spec}\n")).unwrap();
     };
     let check = |more: &[&str]| {

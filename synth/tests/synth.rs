@@ -224,11 +224,11 @@ fn check_reads_stdin_and_writes_json() {
 #[test]
 fn check_tries_every_rollout_of_a_workload() {
     let mut world = World::new();
-    let (web, api) = (world.running("n", "web"), world.running("n", "api"));
+    let (web, api) = (world.running("shop", "web"), world.running("shop", "api"));
     world.pod(&web, "n1", &[("app", "web"), ("version", "old")]);
     world.edge(Endpoint::Workload(web), Endpoint::Workload(api), Protocol::Tcp, 80);
     let desk = Desk::with(&world.build());
-    let policy = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: api, namespace: n}\nspec:\n  podSelector: {matchLabels: {app: api}}\n  policyTypes: [Ingress]\n  ingress:\n  - from:\n    - podSelector: {matchExpressions: [{key: version, operator: DoesNotExist}]}\n";
+    let policy = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: api, namespace: shop}\nspec:\n  podSelector: {matchLabels: {app: api}}\n  policyTypes: [Ingress]\n  ingress:\n  - from:\n    - podSelector: {matchExpressions: [{key: version, operator: DoesNotExist}]}\n";
     fs::write(desk.path("policy.yaml"), policy).unwrap();
     assert_eq!(desk.check("policy.yaml").status.code(), Some(3));
 }
@@ -236,12 +236,12 @@ fn check_tries_every_rollout_of_a_workload() {
 #[test]
 fn check_takes_the_addresses_of_pods_into_account() {
     let mut world = World::new();
-    let (web, api) = (world.running("n", "web"), world.running("n", "api"));
+    let (web, api) = (world.running("shop", "web"), world.running("shop", "api"));
     world.edge(Endpoint::Workload(web), Endpoint::Workload(api), Protocol::Tcp, 80);
     let desk = Desk::with(&world.build());
     let policy = |cidr: &str| {
         format!(
-            "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: api, namespace: n}}\nspec:\n  podSelector: {{matchLabels: {{app: api}}}}\n  policyTypes: [Ingress]\n  ingress:\n  - from:\n    - ipBlock: {{cidr: {cidr}}}\n"
+            "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: api, namespace: shop}}\nspec:\n  podSelector: {{matchLabels: {{app: api}}}}\n  policyTypes: [Ingress]\n  ingress:\n  - from:\n    - ipBlock: {{cidr: {cidr}}}\n"
         )
     };
     fs::write(desk.path("policy.yaml"), policy("10.244.0.0/16")).unwrap();

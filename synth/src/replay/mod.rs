@@ -178,7 +178,8 @@ mod tests {
 
     /// Isolates the workload `api` of the namespace `n` in both directions, with `rules`.
     fn isolated(rules: &str) -> PolicySet {
-        let head = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: api, namespace: 'n'}\nspec:";
+        let head =
+            "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: api, namespace: 'n'}\nspec:";
         let text =
             format!("{head}\n  podSelector: {{matchLabels: {{app: api}}}}\n  policyTypes: [Ingress, Egress]\n{rules}");
         PolicySet::parse(&[Source { name: "api.yaml".into(), text }]).unwrap().policies

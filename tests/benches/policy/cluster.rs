@@ -57,11 +57,11 @@ pub(crate) fn services(shape: Shape, seed: u64) -> Made {
     }
     let mut callers: Vec<Vec<usize>> = vec![Vec::new(); all];
     let mut callees: Vec<Vec<usize>> = vec![Vec::new(); all];
-    for caller in 0..all {
+    for (caller, callees) in callees.iter_mut().enumerate() {
         for _ in 0..random.heavy_tailed(all) {
             let callee = random.below(all);
             callers[callee].push(caller);
-            callees[caller].push(callee);
+            callees.push(callee);
         }
     }
     let mut text = String::new();
