@@ -1,8 +1,8 @@
 //! Which policies may select a pod, found without looking at all of them. For the evaluator, which asks by one pod's
 //! namespace and labels, hundreds of thousands of times.
 
-use crate::Labels;
-use crate::model::NetworkPolicy;
+use crate::Pod;
+use crate::model::{Direction, NetworkPolicy};
 use crate::selector::{Operator, Requirement};
 use crate::shorthand::Map;
 use std::collections::BTreeMap;
@@ -20,9 +20,28 @@ pub(crate) struct Index {
 #[derive(Debug, Clone, Default)]
 struct Namespace {
     /// Of one key or two, most often.
-    by_label: ByLabel<Vec<usize>>,
+    by_label: ByLabel<Vec<Entry>>,
     /// Those that require no label to have one of some values: default-deny, `NotIn`, `Exists`.
-    unfiled: Vec<usize>,
+    unfiled: Vec<Entry>,
+}
+
+/// A policy as the index knows it: enough to say of most pods whether it isolates them without looking at the policy.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    policy: usize,
+    isolates_ingress: bool,
+    isolates_egress: bool,
+    /// Whether its selector requires nothing but the label it is filed under.
+    is_certain: bool,
+}
+
+impl Entry {
+    fn isolates(&self, direction: Direction) -> bool {
+        match direction {
+            Direction::Ingress => self.isolates_ingress,
+            Direction::Egress => self.isolates_egress,
+        }
+    }
 }
 
 impl Index {
@@ -35,13 +54,23 @@ impl Index {
         Self { namespaces }
     }
 
-    /// The policies that may select a pod with these labels, in ascending order, none twice. All that do are among them.
-    pub(crate) fn candidates(&self, namespace: &str, labels: &Labels) -> Vec<usize> {
-        let Some(namespace) = self.namespaces.get(namespace) else { return Vec::new() };
-        let mut found = Vec::with_capacity(namespace.unfiled.len() + 3);
-        found.extend_from_slice(&namespace.unfiled);
+    /// The policies of the pod's namespace that isolate it in a direction, in ascending order. `selects` is asked about
+    /// those of which the index cannot tell whether they select the pod.
+    pub(crate) fn isolating(&self, pod: &Pod, direction: Direction, selects: impl Fn(usize) -> bool) -> Vec<usize> {
+        let Some(namespace) = self.namespaces.get(&pod.namespace) else { return Vec::new() };
+        let mut found = Vec::new();
+        let mut add = |entries: &[Entry]| {
+            for entry in entries {
+                if entry.isolates(direction) && (entry.is_certain || selects(entry.policy)) {
+                    found.push(entry.policy);
+                }
+            }
+        };
+        add(&namespace.unfiled);
         for (key, values) in &namespace.by_label {
-            found.extend(labels.get(key).and_then(|value| values.get(value)).into_iter().flatten());
+            if let Some(entries) = pod.label(key).and_then(|value| values.get(value)) {
+                add(entries);
+            }
         }
         found.sort_unstable();
         found
@@ -57,17 +86,27 @@ impl Namespace {
         let mut namespace = Self::default();
         for (index, policy) in members {
             match required(policy).min_by_key(|requirement| commonness(requirement, &frequency)) {
-                Some(requirement) => namespace.file(*index, requirement),
-                None => namespace.unfiled.push(*index),
+                Some(requirement) => namespace.file(entry(*index, policy, 1), requirement),
+                None => namespace.unfiled.push(entry(*index, policy, 0)),
             }
         }
         namespace
     }
 
-    fn file(&mut self, index: usize, requirement: &Requirement) {
+    fn file(&mut self, entry: Entry, requirement: &Requirement) {
         for (key, value) in pairs(requirement) {
-            self.by_label.entry(key.to_owned()).or_default().entry(value.to_owned()).or_default().push(index);
+            self.by_label.entry(key.to_owned()).or_default().entry(value.to_owned()).or_default().push(entry);
         }
+    }
+}
+
+/// The entry of a policy that is filed under so many of its requirements, one or none.
+fn entry(policy: usize, manifest: &NetworkPolicy, filed: usize) -> Entry {
+    Entry {
+        policy,
+        isolates_ingress: manifest.isolates_ingress,
+        isolates_egress: manifest.isolates_egress,
+        is_certain: manifest.pod_selector.requirements.len() == filed,
     }
 }
 
@@ -105,8 +144,24 @@ mod tests {
         PolicySet::parse(&[Source { name: "test".into(), text }]).unwrap().policies.policies().to_vec()
     }
 
-    fn labels(pairs: &[(&str, &str)]) -> Labels {
-        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    const NOBODY: [Vec<usize>; 2] = [Vec::new(), Vec::new()];
+
+    /// The policies said to isolate a pod if every selector that is asked selects, and those that were asked.
+    fn asked(index: &Index, namespace: &str, labels: &[(&str, &str)], direction: Direction) -> [Vec<usize>; 2] {
+        let pod = Pod {
+            namespace: namespace.to_owned(),
+            name: String::new(),
+            labels: labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+            addresses: Vec::new(),
+            node_addresses: Vec::new(),
+            ports: Vec::new(),
+        };
+        let asked = std::cell::RefCell::default();
+        let isolating = index.isolating(&pod, direction, |policy| {
+            Vec::push(&mut asked.borrow_mut(), policy);
+            true
+        });
+        [isolating, asked.into_inner()]
     }
 
     /// What keeps a verdict quick: one namespace with many policies that share a label is not scanned.
@@ -116,10 +171,11 @@ mod tests {
             (0..1000).map(|app| format!("{{matchLabels: {{app: a{app}, part-of: shop}}}}")).collect();
         selectors.push("{}".to_owned());
         let index = Index::new(&policies("shop", &selectors));
-        let pod = labels(&[("app", "a7"), ("part-of", "shop"), ("other", "x")]);
-        assert_eq!(index.candidates("shop", &pod), [7, 1000]);
-        assert!(index.candidates("bank", &pod).is_empty());
-        assert_eq!(index.candidates("shop", &labels(&[("part-of", "shop")])), [1000]);
+        let pod = [("app", "a7"), ("part-of", "shop"), ("other", "x")];
+        assert_eq!(asked(&index, "shop", &pod, Direction::Ingress), [vec![7, 1000], vec![7]]);
+        assert_eq!(asked(&index, "shop", &pod, Direction::Egress), NOBODY);
+        assert_eq!(asked(&index, "bank", &pod, Direction::Ingress), NOBODY);
+        assert_eq!(asked(&index, "shop", &[("part-of", "shop")], Direction::Ingress), [vec![1000], vec![]]);
     }
 
     #[test]
@@ -128,7 +184,8 @@ mod tests {
             "{matchExpressions: [{key: app, operator: In, values: [a, b]}, {key: tier, operator: In, values: [x, z]}]}";
         let without = "{matchExpressions: [{key: app, operator: NotIn, values: [a]}]}";
         let index = Index::new(&policies("shop", &[either.to_owned(), without.to_owned()]));
-        assert_eq!(index.candidates("shop", &labels(&[("app", "b"), ("tier", "x")])), [0, 1]);
-        assert_eq!(index.candidates("shop", &Labels::new()), [1]);
+        let pod = [("app", "b"), ("tier", "x")];
+        assert_eq!(asked(&index, "shop", &pod, Direction::Ingress), [vec![0, 1], vec![1, 0]]);
+        assert_eq!(asked(&index, "shop", &[], Direction::Ingress), [vec![1], vec![1]]);
     }
 }

@@ -86,8 +86,8 @@ impl PolicySet {
 
     /// The policies that isolate a pod in a direction, in ascending order; none means that it is open.
     pub fn isolating(&self, pod: &Pod, direction: Direction) -> Vec<usize> {
-        let mut found = self.index.candidates(&pod.namespace, &pod.labels);
-        found.retain(|&index| self.policies.get(index).is_some_and(|policy| policy.isolates(pod, direction)));
-        found
+        self.index.isolating(pod, direction, |policy| {
+            self.policies.get(policy).is_some_and(|policy| policy.pod_selector.matches(|key| pod.label(key)))
+        })
     }
 }
