@@ -3,6 +3,7 @@
 use super::labelled::{Compiled, Labelled, Last, Vocabulary};
 use super::ranges::{AddressRange, Ranges};
 use super::runs::{Run, Runs};
+use super::sorting::Sorting;
 use super::{Map, number};
 use crate::model::Ports;
 use crate::{Cluster, METADATA_NAME, Pod, PolicySet, Protocol, Selector};
@@ -33,7 +34,7 @@ pub struct Classes {
 }
 
 /// The number of a port's name, and what it stands for on some pod.
-type NamedPort = (u32, Protocol, u16);
+pub(super) type NamedPort = (u32, Protocol, u16);
 
 /// All that policies look at.
 #[derive(Debug)]
@@ -64,115 +65,6 @@ impl Seen {
     }
 }
 
-/// A class while pods are being sorted, all in numbers: namespace, port table, how many ranges, those ranges, and the
-/// labels as key and value by turns.
-type Traits = Box<[u32]>;
-
-/// Sorts pods, one after the other. What the last one was is tried first: pods often come namespace by namespace and
-/// workload by workload.
-struct Sorting<'a, 'p> {
-    seen: &'a Seen,
-    /// Names to numbers in the order in which they were met.
-    namespaces: Map<&'p str, u32>,
-    port_tables: Map<Vec<NamedPort>, u32>,
-    classes: Map<Traits, u32>,
-    sizes: Vec<u32>,
-    of_pod: Vec<u32>,
-    last_namespace: Option<(&'p str, u32)>,
-    last_labels: Last<'p>,
-    last_class: Option<(Traits, u32)>,
-    /// Room that is used again for each pod.
-    traits: Vec<u32>,
-    ranges: Vec<u32>,
-    labels: Vec<(u32, u32)>,
-}
-
-impl<'a, 'p> Sorting<'a, 'p> {
-    fn new(seen: &'a Seen) -> Self {
-        Self {
-            seen,
-            namespaces: Map::default(),
-            port_tables: Map::default(),
-            classes: Map::default(),
-            sizes: Vec::new(),
-            of_pod: Vec::new(),
-            last_namespace: None,
-            last_labels: Last::default(),
-            last_class: None,
-            traits: Vec::new(),
-            ranges: Vec::new(),
-            labels: Vec::new(),
-        }
-    }
-
-    fn add(&mut self, pod: &'p Pod) {
-        self.describe(pod);
-        let class = self.class();
-        if let Some(size) = self.sizes.get_mut(class as usize) {
-            *size += 1;
-        }
-        self.of_pod.push(class);
-    }
-
-    /// The class of `traits`.
-    fn class(&mut self) -> u32 {
-        if let Some((traits, class)) = &self.last_class
-            && **traits == *self.traits
-        {
-            return *class;
-        }
-        let traits: Traits = self.traits.as_slice().into();
-        let next = number(self.sizes.len());
-        let class = *self.classes.entry(traits.clone()).or_insert(next);
-        if class == next {
-            self.sizes.push(0);
-        }
-        self.last_class = Some((traits, class));
-        class
-    }
-
-    /// Leaves in `traits` all that policies can see of a pod.
-    fn describe(&mut self, pod: &'p Pod) {
-        let namespace = self.namespace(&pod.namespace);
-        let port_table = self.port_table(pod);
-        self.ranges.clear();
-        self.ranges.extend(pod.addresses.iter().map(|address| self.seen.ranges.of(*address)));
-        self.ranges.sort_unstable();
-        self.ranges.dedup();
-        self.labels.clear();
-        self.seen.pod_labels.see(&pod.labels, &mut self.last_labels, &mut self.labels);
-        self.traits.clear();
-        self.traits.extend([namespace, port_table, number(self.ranges.len())]);
-        self.traits.extend(&self.ranges);
-        self.traits.extend(self.labels.iter().flat_map(|(key, value)| [*key, *value]));
-    }
-
-    fn namespace(&mut self, name: &'p str) -> u32 {
-        if let Some((last, namespace)) = self.last_namespace
-            && last == name
-        {
-            return namespace;
-        }
-        let next = number(self.namespaces.len());
-        let namespace = *self.namespaces.entry(name).or_insert(next);
-        self.last_namespace = Some((name, namespace));
-        namespace
-    }
-
-    fn port_table(&mut self, pod: &Pod) -> u32 {
-        let names = &self.seen.port_names;
-        if names.is_empty() {
-            return 0;
-        }
-        let mut table: Vec<NamedPort> =
-            pod.ports.iter().filter_map(|port| Some((*names.get(&port.name)?, port.protocol, port.port))).collect();
-        table.sort_unstable();
-        table.dedup();
-        let next = number(self.port_tables.len());
-        *self.port_tables.entry(table).or_insert(next)
-    }
-}
-
 impl Classes {
     /// Sorts pods of a cluster into classes that none of `sets` tells apart. Linear in the pods and their labels, but
     /// for the search for each address among the blocks.
@@ -183,11 +75,9 @@ impl Classes {
         let seen = Seen::new(sets);
         let mut sorting = Sorting::new(&seen);
         pods.into_iter().for_each(|pod| sorting.add(pod));
-        let Sorting { namespaces, port_tables, classes, sizes, of_pod, .. } = sorting;
-        let sorted = Sorted::new(classes, sizes, of_pod);
-        let (namespaces, namespace_labels, namespace_runs) = place(&seen, cluster, namespaces, &sorted.namespaces);
-        let mut tables: Vec<(Vec<NamedPort>, u32)> = port_tables.into_iter().collect();
-        tables.sort_unstable_by_key(|(_, id)| *id);
+        let sorted = sorting.finish();
+        let (namespaces, namespace_labels, namespace_runs) = place(&seen, cluster, sorted.numbers, &sorted.namespaces);
+        let at_range = sorted.at_range.into_iter();
         Self {
             of_pod: sorted.of_pod,
             sizes: sorted.sizes,
@@ -196,12 +86,8 @@ impl Classes {
             namespace_runs,
             labels: Labelled::new(sorted.labels),
             port_table: sorted.port_table,
-            port_tables: tables.into_iter().map(|(table, _)| table).collect(),
-            at_range: sorted
-                .at_range
-                .into_iter()
-                .map(|(range, list)| (range, Runs::of_ascending(list.into_iter())))
-                .collect(),
+            port_tables: sorted.port_tables,
+            at_range: at_range.map(|(range, list)| (range, Runs::of_ascending(list.into_iter()))).collect(),
             ends: seen.ranges.ends(),
             seen,
         }
@@ -284,52 +170,6 @@ impl Classes {
     }
 }
 
-/// The classes in the order of their namespaces, so that a namespace is a run of them.
-struct Sorted {
-    of_pod: Vec<u32>,
-    sizes: Vec<u32>,
-    /// The number of each class's namespace.
-    namespaces: Vec<u32>,
-    port_table: Vec<u32>,
-    labels: Vec<Box<[(u32, u32)]>>,
-    at_range: BTreeMap<u32, Vec<u32>>,
-}
-
-impl Sorted {
-    fn new(classes: Map<Traits, u32>, sizes: Vec<u32>, mut of_pod: Vec<u32>) -> Self {
-        let mut classes: Vec<(Traits, u32)> = classes.into_iter().collect();
-        classes.sort_unstable_by_key(|(traits, class)| (traits.first().copied(), *class));
-        let mut place = vec![0; classes.len()];
-        let mut sorted = Self {
-            of_pod: Vec::new(),
-            sizes: Vec::with_capacity(classes.len()),
-            namespaces: Vec::with_capacity(classes.len()),
-            port_table: Vec::with_capacity(classes.len()),
-            labels: Vec::with_capacity(classes.len()),
-            at_range: BTreeMap::new(),
-        };
-        for (index, (traits, class)) in classes.iter().enumerate() {
-            place.iter_mut().skip(*class as usize).take(1).for_each(|place| *place = number(index));
-            sorted.sizes.push(sizes.get(*class as usize).copied().unwrap_or_default());
-            sorted.class(number(index), traits);
-        }
-        of_pod.iter_mut().for_each(|class| *class = place.get(*class as usize).copied().unwrap_or_default());
-        Self { of_pod, ..sorted }
-    }
-
-    fn class(&mut self, class: u32, traits: &[u32]) {
-        let [namespace, port_table, ranges, rest @ ..] = traits else { return };
-        self.namespaces.push(*namespace);
-        self.port_table.push(*port_table);
-        let (ranges, labels) = rest.split_at_checked(*ranges as usize).unwrap_or((&[], rest));
-        for range in ranges {
-            self.at_range.entry(*range).or_default().push(class);
-        }
-        let pairs = labels.as_chunks::<2>().0.iter();
-        self.labels.push(pairs.map(|[key, value]| (*key, *value)).collect());
-    }
-}
-
 /// Namespaces by name and by label, each with the run of its classes. Namespaces without pods are left out: nobody is there.
 #[allow(clippy::type_complexity, reason = "three fields of one structure, built together")]
 fn place(
@@ -348,7 +188,9 @@ fn place(
     let mut by_name = Map::default();
     for (name, index) in names {
         by_name.extend(runs.get(index as usize).copied().flatten().map(|run| (name.to_owned(), run)));
-        labels.iter_mut().skip(index as usize).take(1).for_each(|place| *place = visible(seen, cluster, name));
+        if let Some(place) = labels.get_mut(index as usize) {
+            *place = visible(seen, cluster, name);
+        }
     }
     (by_name, Labelled::new(labels), runs)
 }

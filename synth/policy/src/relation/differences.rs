@@ -32,11 +32,8 @@ impl<'c> Relation<'c> {
     /// sources and of the destinations; first those between classes, then those with ranges. Empty if and only if both
     /// sets allow the same.
     ///
-    /// Looks at the classes whose rows differ only: linear in these times all classes.
-    ///
-    /// # Panics
-    ///
-    /// Never; of relations over other classes it says nothing of use.
+    /// Looks only at the classes whose rows differ: linear in these times all classes. Of relations over different
+    /// classes it says nothing of use.
     pub fn differences<'r>(&'r self, later: &'r Relation<'c>) -> impl Iterator<Item = Difference> + use<'r, 'c> {
         let sources = self.changed(later, Relation::egress_row);
         let destinations = self.changed(later, Relation::ingress_row);

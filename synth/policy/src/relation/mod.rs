@@ -14,6 +14,7 @@
 //! [`PolicySet::verdict`](crate::PolicySet::verdict) shares nothing with this but the manifests it reads: each is tested
 //! against the other.
 
+mod building;
 mod classes;
 mod count;
 mod differences;
@@ -23,6 +24,7 @@ mod ranges;
 mod rows;
 mod rules;
 mod runs;
+mod sorting;
 mod table;
 
 pub use classes::Classes;

@@ -89,14 +89,14 @@ impl<'a> Resolver<'a> {
     }
 
     /// The classes and the ranges of a peer; of all peers where none is given.
-    pub(crate) fn peer(&mut self, peer: Option<ShortPeer>, parts: &Shorthand) -> (&[Run], &[Run]) {
-        let known = peer.map_or(Some(self.every_peer), |peer| self.peers.get(&peer).copied());
+    pub(crate) fn peer(&mut self, peer: Option<&ShortPeer>, parts: &Shorthand) -> (&[Run], &[Run]) {
+        let known = peer.map_or(Some(self.every_peer), |peer| self.peers.get(peer).copied());
         let found = match (known, peer) {
             (Some(known), _) => known,
             (None, None) => self.every_peer,
             (None, Some(peer)) => {
-                let resolved = self.resolve(peer, parts);
-                self.peers.insert(peer, resolved);
+                let resolved = self.resolve(*peer, parts);
+                self.peers.insert(*peer, resolved);
                 resolved
             }
         };
