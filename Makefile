@@ -16,8 +16,8 @@ test: ## Lints, every crate by itself, all tests (the kernel's need root)
 	@scripts/setup.sh test
 	@scripts/test.sh
 
-bench: ## What watching costs
-	@scripts/setup.sh demo
+bench: ## What watching costs, and what questions about policies cost
+	@scripts/setup.sh bench
 	@scripts/bench.sh
 
 lint: ## Formatting, clippy, documentation, licences, shell scripts

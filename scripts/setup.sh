@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what a target needs and keeps it: setup.sh [build|demo|test]. Without an argument, everything.
+# Installs what a target needs and keeps it: setup.sh [build|demo|bench|test]. Without an argument, everything.
 # What is there already is skipped. Tools from crates.io and PyPI go to ~/.cache/netwright, keyed by version.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
@@ -109,10 +109,14 @@ what=${1:-all}
 case $what in
   build) setup_build ;;
   demo) setup_build "${demo_packages[@]}" ;;
+  bench)
+    setup_build "${demo_packages[@]}" python3-venv
+    install_oracles
+    ;;
   test | all)
     setup_build "${demo_packages[@]}" "${test_packages[@]}"
     install_cargo_deny
     install_oracles
     ;;
-  *) fail "unknown target $what: build, demo or test" ;;
+  *) fail "unknown target $what: build, demo, bench or test" ;;
 esac
