@@ -118,11 +118,7 @@ fn policy(text: &mut String, shape: Shape, workload: usize, callers: &[usize], c
         text,
         "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: {name}\n  namespace: {namespace}\nspec:\n  podSelector:\n    matchLabels:\n      app.kubernetes.io/name: {name}\n  policyTypes:\n  - Ingress\n  - Egress\n"
     );
-    text.push_str(if callers.is_empty() { "  ingress: []\n" } else { "  ingress:\n  - from:\n" });
-    callers.iter().for_each(|caller| peer(text, shape, *caller));
-    if !callers.is_empty() {
-        _ = write!(text, "    ports:\n    - protocol: TCP\n      port: {}\n", port(workload));
-    }
+    ingress(text, shape, workload, callers);
     text.push_str("  egress:\n  - to:\n");
     peer(text, shape, 0);
     text.push_str("    ports:\n    - protocol: TCP\n      port: 53\n    - protocol: UDP\n      port: 53\n");
@@ -139,6 +135,19 @@ fn policy(text: &mut String, shape: Shape, workload: usize, callers: &[usize], c
         );
     }
     text.push_str("---\n");
+}
+
+fn ingress(text: &mut String, shape: Shape, workload: usize, callers: &[usize]) {
+    const DNS: &str = "    ports:\n    - protocol: TCP\n      port: 53\n    - protocol: UDP\n      port: 53\n";
+    text.push_str(if callers.is_empty() && workload != 0 { "  ingress: []\n" } else { "  ingress:\n" });
+    if workload == 0 {
+        _ = write!(text, "  - from:\n    - namespaceSelector: {{}}\n{DNS}");
+    }
+    if !callers.is_empty() {
+        text.push_str("  - from:\n");
+        callers.iter().for_each(|caller| peer(text, shape, *caller));
+        _ = write!(text, "    ports:\n    - protocol: TCP\n      port: {}\n", port(workload));
+    }
 }
 
 /// As many pods as policies, each with a label of its own by which the policies name them: nothing to put together.

@@ -1,6 +1,7 @@
 //! From text to single objects: several YAML documents, JSON, and lists within either.
 
 use super::error::{InventoryError, Place, RENDER_FIRST, WRITE_WITH_KUBECTL};
+use super::unique::Unique;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -35,23 +36,69 @@ pub(super) fn manifests(text: &str, name: &str) -> Result<(Vec<Object>, usize), 
         if document.is_null() {
             continue;
         }
-        if !is_object(&document) {
+        if !document.is_object() {
             passed_over += 1;
             continue;
         }
-        let value = serde_json::to_value(document).map_err(|error| syntax(name, document_number, &error))?;
+        let value = document.into_json().map_err(|error| syntax(name, document_number, &error))?;
         Reader { name, document: document_number, file: Some(name) }.take(value, &mut found)?;
     }
     Ok((found, passed_over))
 }
 
+/// One document of a text with manifests.
+enum Document {
+    Json(Value),
+    Yaml(serde_yaml::Value),
+}
+
+impl Document {
+    fn is_null(&self) -> bool {
+        match self {
+            Self::Json(value) => value.is_null(),
+            Self::Yaml(value) => value.is_null(),
+        }
+    }
+
+    /// Whether it says what it is.
+    fn is_object(&self) -> bool {
+        ["kind", "apiVersion"].iter().all(|field| match self {
+            Self::Json(value) => value.get(field).is_some_and(Value::is_string),
+            Self::Yaml(value) => value.get(field).is_some_and(serde_yaml::Value::is_string),
+        })
+    }
+
+    fn into_json(self) -> serde_json::Result<Value> {
+        match self {
+            Self::Json(value) => Ok(value),
+            Self::Yaml(value) => to_json(value),
+        }
+    }
+}
+
+/// As `serde_json::to_value`, but without a second copy of every text.
+fn to_json(value: serde_yaml::Value) -> serde_json::Result<Value> {
+    match value {
+        serde_yaml::Value::String(text) => Ok(Value::String(text)),
+        serde_yaml::Value::Sequence(items) => items.into_iter().map(to_json).collect(),
+        serde_yaml::Value::Mapping(fields) if fields.keys().all(serde_yaml::Value::is_string) => {
+            let named = fields.into_iter().filter_map(|(name, value)| match name {
+                serde_yaml::Value::String(name) => Some((name, value)),
+                _ => None,
+            });
+            named.map(|(name, value)| Ok((name, to_json(value)?))).collect::<serde_json::Result<_>>().map(Value::Object)
+        }
+        other => serde_json::to_value(other),
+    }
+}
+
 /// The documents of `text` as they stand, whatever they are. Merge keys are applied, as people use them in what they write.
-fn values(text: &str, name: &str) -> Result<Vec<serde_yaml::Value>, InventoryError> {
+fn values(text: &str, name: &str) -> Result<Vec<Document>, InventoryError> {
     if text.trim_start().starts_with('{') {
         // YAML may begin like this too, and is read as such if it is not JSON.
-        let values: Result<Vec<_>, _> = serde_json::Deserializer::from_str(text).into_iter().collect();
+        let values: Result<Vec<Unique>, _> = serde_json::Deserializer::from_str(text).into_iter().collect();
         if let Ok(values) = values {
-            return Ok(values);
+            return Ok(values.into_iter().map(|Unique(value)| Document::Json(value)).collect());
         }
     }
     let mut documents = Vec::new();
@@ -59,7 +106,7 @@ fn values(text: &str, name: &str) -> Result<Vec<serde_yaml::Value>, InventoryErr
         let error = |error: serde_yaml::Error| syntax(name, documents.len() + 1, &error);
         let mut value = serde_yaml::Value::deserialize(document).map_err(error)?;
         value.apply_merge().map_err(error)?;
-        documents.push(value);
+        documents.push(Document::Yaml(value));
     }
     Ok(documents)
 }
@@ -67,10 +114,6 @@ fn values(text: &str, name: &str) -> Result<Vec<serde_yaml::Value>, InventoryErr
 fn syntax(name: &str, document: usize, why: &impl ToString) -> InventoryError {
     let (name, why) = (name.escape_debug().to_string(), why.to_string().escape_debug().to_string());
     InventoryError::Syntax { name, document, why, advice: RENDER_FIRST }
-}
-
-fn is_object(document: &serde_yaml::Value) -> bool {
-    ["kind", "apiVersion"].iter().all(|field| document.get(field).is_some_and(serde_yaml::Value::is_string))
 }
 
 /// What starts like JSON is read as JSON: it is much faster than reading it as the YAML it also is.

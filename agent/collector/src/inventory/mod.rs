@@ -14,6 +14,7 @@ mod objects;
 mod owners;
 mod pods;
 mod services;
+mod unique;
 mod workloads;
 
 pub use error::{InventoryError, InventoryWarning, KUBECTL_COMMAND, Place};
