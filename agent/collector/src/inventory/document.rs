@@ -81,15 +81,22 @@ fn to_json(value: serde_yaml::Value) -> serde_json::Result<Value> {
     match value {
         serde_yaml::Value::String(text) => Ok(Value::String(text)),
         serde_yaml::Value::Sequence(items) => items.into_iter().map(to_json).collect(),
-        serde_yaml::Value::Mapping(fields) if fields.keys().all(serde_yaml::Value::is_string) => {
-            let named = fields.into_iter().filter_map(|(name, value)| match name {
+        serde_yaml::Value::Mapping(fields) if fields.keys().all(is_text) => {
+            let fields = fields.into_iter().filter_map(|(name, value)| match name {
                 serde_yaml::Value::String(name) => Some((name, value)),
                 _ => None,
             });
-            named.map(|(name, value)| Ok((name, to_json(value)?))).collect::<serde_json::Result<_>>().map(Value::Object)
+            fields
+                .map(|(name, value)| Ok((name, to_json(value)?)))
+                .collect::<serde_json::Result<_>>()
+                .map(Value::Object)
         }
         other => serde_json::to_value(other),
     }
+}
+
+fn is_text(value: &serde_yaml::Value) -> bool {
+    matches!(value, serde_yaml::Value::String(_))
 }
 
 /// The documents of `text` as they stand, whatever they are. Merge keys are applied, as people use them in what they write.
@@ -212,6 +219,21 @@ fn text_of(value: &Value, field: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn yaml_becomes_json_as_serde_has_it() {
+        for text in [
+            "{a: [1, -1, 0.5, .nan, ~, true, {b: c, d: {}}], e: []}",
+            "{1: a, true: b, c: {0.5: d}, '1': e}",
+            "a: !x {b: !y c, !z d: e}",
+            "{a: {~: b}}",
+            "{[a]: b}",
+        ] {
+            let value: serde_yaml::Value = serde_yaml::from_str(text).unwrap();
+            let (expected, found) = (serde_json::to_value(&value), to_json(value));
+            assert_eq!(found.map_err(|e| e.to_string()), expected.map_err(|e| e.to_string()), "{text}");
+        }
+    }
 
     fn kinds(text: &str) -> Vec<String> {
         objects(text, "test").unwrap().into_iter().map(|object| object.place.to_string()).collect()
