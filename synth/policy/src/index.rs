@@ -168,14 +168,14 @@ mod tests {
     #[test]
     fn a_pod_meets_few_of_many_policies() {
         let mut selectors: Vec<_> =
-            (0..1000).map(|app| format!("{{matchLabels: {{app: a{app}, part-of: shop}}}}")).collect();
+            (0..1000).map(|app| format!("{{matchLabels: {{all: shop, app: a{app}}}}}")).collect();
         selectors.push("{}".to_owned());
         let index = Index::new(&policies("shop", &selectors));
-        let pod = [("app", "a7"), ("part-of", "shop"), ("other", "x")];
+        let pod = [("app", "a7"), ("all", "shop"), ("other", "x")];
         assert_eq!(asked(&index, "shop", &pod, Direction::Ingress), [vec![7, 1000], vec![7]]);
         assert_eq!(asked(&index, "shop", &pod, Direction::Egress), NOBODY);
         assert_eq!(asked(&index, "bank", &pod, Direction::Ingress), NOBODY);
-        assert_eq!(asked(&index, "shop", &[("part-of", "shop")], Direction::Ingress), [vec![1000], vec![]]);
+        assert_eq!(asked(&index, "shop", &[("all", "shop")], Direction::Ingress), [vec![1000], vec![]]);
     }
 
     #[test]
