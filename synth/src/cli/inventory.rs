@@ -22,7 +22,7 @@ impl InventoryArgs {
     ///
     /// # Errors
     ///
-    /// Those of [`PolicyArgs::load`] and [`State::load`]; or if nothing is there that policies could be about.
+    /// Those of [`PolicyArgs::load`], [`State::load`] and [`state`]; or if nothing is there that policies could be about.
     pub fn load(&self, args: &PolicyArgs) -> anyhow::Result<(PolicySet, State)> {
         let stdin = Path::new("-");
         let (policies, state) = match &self.inventory {
@@ -58,13 +58,14 @@ fn both_from_stdin(args: &PolicyArgs) -> anyhow::Result<(PolicySet, State)> {
     Ok((policies, state))
 }
 
-/// Reads what a cluster holds; what is odd about it goes to stderr. Its policies, if any, are not what the verb asked for.
+/// Reads what a cluster holds; what is odd about it goes to stderr. Its policies, if any, are not what the verb asked for,
+/// and are passed over.
 ///
 /// # Errors
 ///
-/// Those of [`State::load`].
+/// Those of [`State::load_without_policies`].
 pub fn state(path: &Path) -> anyhow::Result<State> {
-    let state = State::load(path)?;
+    let state = State::load_without_policies(path)?;
     tell_remarks(&state);
     Ok(state)
 }

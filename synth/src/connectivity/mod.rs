@@ -85,7 +85,7 @@ impl<'a> Connectivity<'a> {
     pub fn visit<E>(&self, mut visit: impl FnMut(Entry<'a>) -> Result<(), E>) -> Result<(), E> {
         for from in self.units.all() {
             for to in self.units.all() {
-                if let Some(allowed) = combine(self.pairs(from, to)) {
+                if let Some(allowed) = self.between(from, to) {
                     visit(Entry { from: End::Unit(from), to: End::Unit(to), allowed })?;
                 }
             }
@@ -103,12 +103,20 @@ impl<'a> Connectivity<'a> {
         Ok(())
     }
 
+    /// What the pods of one unit may use towards those of another; `None` if it is nothing.
+    fn between(&self, from: &Unit, to: &Unit) -> Option<Allowed> {
+        // Most units are of one class.
+        if let ([one], [other]) = (from.members.as_slice(), to.members.as_slice()) {
+            let ports = is_pair(one, other).then(|| self.pair(one, other)).filter(|ports| !ports.is_empty());
+            return ports.map(|ports| Allowed { ports: ports.into_owned(), some: false });
+        }
+        combine(self.pairs(from, to))
+    }
+
     /// The ports for each pair of different pods of two units that policies tell apart, in an order of its own.
     fn pairs<'s>(&'s self, from: &'s Unit, to: &'s Unit) -> impl Iterator<Item = Cow<'s, PortSet>> {
-        let same = std::ptr::eq(from, to);
         let pairs = from.members.iter().flat_map(move |one| to.members.iter().map(move |other| (one, other)));
-        let apart = move |(one, other): &(&Member, &Member)| !same || !std::ptr::eq(*one, *other) || one.repeats();
-        pairs.filter(apart).map(|(one, other)| self.pair(one, other))
+        pairs.filter(|(one, other)| is_pair(one, other)).map(|(one, other)| self.pair(one, other))
     }
 
     fn pair(&self, from: &Member, to: &Member) -> Cow<'_, PortSet> {
@@ -150,6 +158,11 @@ impl<'a> Connectivity<'a> {
             Member::Node { .. } => Cow::Owned(PortSet::all()),
         })
     }
+}
+
+/// Whether there can be two different pods, one of each of two members.
+fn is_pair(one: &Member, other: &Member) -> bool {
+    !std::ptr::eq(one, other) || one.repeats()
 }
 
 /// What several pairs of pods may use, put together; `None` if it is nothing.

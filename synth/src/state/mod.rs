@@ -34,7 +34,7 @@ pub struct State {
     pub targets: BTreeMap<(String, String), Vec<TargetPort>>,
     /// Each workload with its pods: places in `pods`, never none.
     pub workloads: BTreeMap<WorkloadRef, Vec<usize>>,
-    /// The NetworkPolicies found in the same place.
+    /// The NetworkPolicies found in the same place, if they were asked for.
     pub policies: PolicySet,
     /// What is odd about those policies.
     pub policy_warnings: Vec<ParseWarning>,
@@ -93,7 +93,16 @@ impl State {
     ///
     /// Those of [`State::load`], and unknown fields of policies if `options` are strict.
     pub fn load_with(path: &Path, options: ReadOptions) -> anyhow::Result<Self> {
-        read::load(path, options)
+        read::load(path, Some(options))
+    }
+
+    /// As [`State::load`], for those who take the policies from elsewhere: those found here are passed over unread.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`State::load`], but for policies.
+    pub fn load_without_policies(path: &Path) -> anyhow::Result<Self> {
+        read::load(path, None)
     }
 
     /// The node called `name`.

@@ -5,8 +5,10 @@ use super::inventory::{remove_gone, state, templates};
 use crate::text;
 use anyhow::Context;
 use netwright_collector::inventory::{Manifest, Manifests, read_manifests};
-use netwright_policy::{LoadError, Parsed, ReadOptions, Source};
+use netwright_policy::{LoadError, ReadOptions, Source};
 use netwright_record::Observation;
+use serde::de::IgnoredAny;
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io::{Cursor, Read};
 use std::path::Path;
@@ -17,14 +19,15 @@ const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 /// How many kinds that were passed over a remark names.
 const KINDS_NAMED: usize = 8;
 
-pub(super) fn load(path: &Path, options: ReadOptions) -> anyhow::Result<State> {
+/// Reads what is at `path`; its policies as `options` say, and not at all without.
+pub(super) fn load(path: &Path, options: Option<ReadOptions>) -> anyhow::Result<State> {
     if path == Path::new("-") {
         let mut bytes = Vec::new();
         io::stdin().read_to_end(&mut bytes).context("cannot read manifests from stdin")?;
         return from_bytes(bytes, Path::new("stdin"), options);
     }
     if path.is_dir() {
-        return from_manifests(&Source::load(path).map_err(unreadable)?, path, options);
+        return from_manifests(Source::load(path).map_err(unreadable)?, path, options);
     }
     let bytes = fs::read(path).with_context(|| format!("cannot read manifests from {path:?}"))?;
     from_bytes(bytes, path, options)
@@ -49,11 +52,11 @@ fn not_text(path: &Path, valid_up_to: usize) -> anyhow::Error {
 /// Whether these are the bytes of an observation, compressed or as lines of JSON.
 pub(crate) fn is_observation(bytes: &[u8]) -> bool {
     let first_line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let record = || serde_json::from_slice::<serde_json::Value>(first_line).ok()?.get("record").cloned();
-    bytes.starts_with(&ZSTD_MAGIC) || record().is_some()
+    let header = || serde_json::from_slice::<BTreeMap<String, IgnoredAny>>(first_line);
+    bytes.starts_with(&ZSTD_MAGIC) || header().is_ok_and(|fields| fields.contains_key("record"))
 }
 
-fn from_bytes(bytes: Vec<u8>, path: &Path, options: ReadOptions) -> anyhow::Result<State> {
+fn from_bytes(bytes: Vec<u8>, path: &Path, options: Option<ReadOptions>) -> anyhow::Result<State> {
     if is_observation(&bytes) {
         let (observation, warnings) = netwright_record::file::read(Cursor::new(bytes), path)?;
         let mut state = from_observation(observation, path, options)?;
@@ -61,21 +64,23 @@ fn from_bytes(bytes: Vec<u8>, path: &Path, options: ReadOptions) -> anyhow::Resu
         return Ok(state);
     }
     let text = String::from_utf8(bytes).map_err(|error| not_text(path, error.utf8_error().valid_up_to()))?;
-    from_manifests(&[Source { name: path.to_string_lossy().into_owned(), text }], path, options)
+    from_manifests(vec![Source { name: path.to_string_lossy().into_owned(), text }], path, options)
 }
 
-fn from_manifests(sources: &[Source], path: &Path, options: ReadOptions) -> anyhow::Result<State> {
+fn from_manifests(mut sources: Vec<Source>, path: &Path, options: Option<ReadOptions>) -> anyhow::Result<State> {
     let texts: Vec<Manifest> =
         sources.iter().map(|source| Manifest { name: &source.name, text: &source.text }).collect();
     let manifests = read_manifests(&texts, &path.to_string_lossy())?;
-    // To read a large list twice takes seconds, and most files hold no policy.
-    let with_policies: Vec<Source> = sources.iter().filter(|source| may_hold_policies(&source.text)).cloned().collect();
-    let policies = policies(&with_policies, path, options)?;
     let mut state = state(&manifests.inventory, &manifests.templates);
     state.finished = manifests.finished;
     state.remarks = remarks(&manifests);
     state.targets = manifests.targets;
-    Ok(with_parsed(state, policies))
+    if let Some(options) = options {
+        // To read a large list twice takes seconds, and most files hold no policy.
+        sources.retain(|source| may_hold_policies(&source.text));
+        take_policies(&mut state, &sources, path, options)?;
+    }
+    Ok(state)
 }
 
 fn may_hold_policies(text: &str) -> bool {
@@ -83,16 +88,18 @@ fn may_hold_policies(text: &str) -> bool {
     text.as_bytes().windows(KIND.len()).any(|window| window.eq_ignore_ascii_case(KIND))
 }
 
-fn from_observation(observation: Observation, path: &Path, options: ReadOptions) -> anyhow::Result<State> {
+fn from_observation(observation: Observation, path: &Path, options: Option<ReadOptions>) -> anyhow::Result<State> {
     let mut inventory = observation.inventory;
     let finished = remove_gone(&mut inventory);
-    let source = |policy: &netwright_record::inventory::Policy| Source {
-        name: format!("{}, NetworkPolicy {}", path.display(), named(&policy.manifest)),
-        text: policy.manifest.to_string(),
-    };
-    let policies = policies(&inventory.policies.iter().map(source).collect::<Vec<_>>(), path, options)?;
-    let state = State { finished, ..state(&inventory, &templates(&inventory)) };
-    Ok(with_parsed(state, policies))
+    let mut state = State { finished, ..state(&inventory, &templates(&inventory)) };
+    if let Some(options) = options {
+        let source = |policy: &netwright_record::inventory::Policy| Source {
+            name: format!("{}, NetworkPolicy {}", path.display(), named(&policy.manifest)),
+            text: policy.manifest.to_string(),
+        };
+        take_policies(&mut state, &inventory.policies.iter().map(source).collect::<Vec<_>>(), path, options)?;
+    }
+    Ok(state)
 }
 
 /// `namespace/name` of an object, for messages. Not escaped.
@@ -101,12 +108,11 @@ fn named(manifest: &serde_json::Value) -> String {
     format!("{}/{}", field("/metadata/namespace"), field("/metadata/name"))
 }
 
-fn policies(sources: &[Source], path: &Path, options: ReadOptions) -> anyhow::Result<Parsed> {
-    options.parse(sources).map_err(|failure| LoadError::Invalid { path: path.to_owned(), failure }.into())
-}
-
-fn with_parsed(state: State, parsed: Parsed) -> State {
-    State { policies: parsed.policies, policy_warnings: parsed.warnings, ..state }
+fn take_policies(state: &mut State, sources: &[Source], path: &Path, options: ReadOptions) -> Result<(), LoadError> {
+    let read = options.parse(sources);
+    let parsed = read.map_err(|failure| LoadError::Invalid { path: path.to_owned(), failure })?;
+    (state.policies, state.policy_warnings) = (parsed.policies, parsed.warnings);
+    Ok(())
 }
 
 /// What a person should know about the reading.

@@ -94,6 +94,16 @@ fn policies_come_from_the_same_place_whatever_that_is() {
 }
 
 #[test]
+fn policies_that_nobody_asked_for_are_passed_over_whatever_they_say() {
+    let web = "apiVersion: v1\nkind: Pod\nmetadata: {name: web, namespace: shop}\nspec: {containers: []}\n---";
+    for policy in [POLICY.to_owned(), POLICY.replace("podSelector: {}", "podSelector: 3")] {
+        let (_folder, path) = saved("all.yaml", format!("{web}{policy}"));
+        let state = State::load_without_policies(&path).unwrap();
+        assert_eq!((names(&state), state.policies.policies().len()), (vec!["web"], 0));
+    }
+}
+
+#[test]
 fn a_broken_policy_of_an_observation_is_named() {
     let mut world = World::new();
     let manifest: serde_json::Value =

@@ -41,10 +41,10 @@ impl<'c> Relation<'c> {
     /// of the one and the ingress of the other. None for a number that no class has.
     pub fn between(&self, from: usize, to: usize) -> Cow<'_, PortSet> {
         let (from, to) = (number(from), number(to));
-        match (self.egress_row(from), self.ingress_row(to)) {
-            (Some(egress), Some(ingress)) => self.both(egress.at_class(to), ingress.at_class(from)),
-            _ => Cow::Owned(PortSet::default()),
-        }
+        let egress = self.egress_row(from).map_or(NONE, |row| row.at_class(to));
+        // Where most egress is denied, that is all there is to look at.
+        let ingress = if egress == NONE { None } else { self.ingress_row(to) };
+        self.both(egress, ingress.map_or(NONE, |row| row.at_class(from)))
     }
 
     /// The ports of a pod of a class that its own policies let a pod of another class (or another one of the same) use,
