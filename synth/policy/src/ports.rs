@@ -69,6 +69,16 @@ impl PortSet {
         Self(self.0.intersection(&other.0))
     }
 
+    /// Whether the two have a port in common: as their intersection says, without making it.
+    pub(crate) fn meets(&self, other: &Self) -> bool {
+        self.0.meets(&other.0)
+    }
+
+    /// The ports of all of some sets, put together at once.
+    pub(crate) fn union_of<'s>(sets: impl Iterator<Item = &'s Self>) -> Self {
+        Self(Runs::of(sets.flat_map(|set| set.0.as_slice()).copied().collect()))
+    }
+
     /// The ports that `other` does not hold.
     pub fn difference(&self, other: &Self) -> Self {
         Self(self.0.difference(&other.0))

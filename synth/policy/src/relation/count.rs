@@ -20,7 +20,8 @@ impl Relation<'_> {
     /// Counts the pairs of pods.
     ///
     /// Takes as long as the stretches are long in which rows differ from what holds for most: linear in classes where
-    /// policies name few peers or nearly all, up to classes times classes where they name, say, a third.
+    /// policies name few peers or nearly all, up to classes times classes where they name, say, a third, or where each
+    /// class has ports of its own that it opens to nearly all. Memory is linear in classes always.
     pub fn count(&self) -> Count {
         let mut counting = Counting { relation: self, known: Map::default(), found: Found::default() };
         counting.bases();
@@ -37,6 +38,9 @@ struct Found {
     allowed: i128,
     unrestricted: i128,
 }
+
+/// Where each class has ports of its own there are as many pairs of sets as of classes: not all of them are kept.
+const MOST_KNOWN: usize = 1 << 20;
 
 struct Counting<'r, 'c> {
     relation: &'r Relation<'c>,
@@ -69,11 +73,16 @@ impl Counting<'_, '_> {
             (NONE, _) => false,
             (ALL, _) => true,
             (one, other) if one == other => true,
-            pair => {
-                let relation = self.relation;
-                *self.known.entry(pair).or_insert_with(|| !relation.both(pair.0, pair.1).is_empty())
-            }
+            pair => self.known.get(&pair).copied().unwrap_or_else(|| self.compare(pair)),
         }
+    }
+
+    fn compare(&mut self, pair: (PortSetId, PortSetId)) -> bool {
+        let meet = self.relation.set(pair.0).meets(self.relation.set(pair.1));
+        if self.known.len() < MOST_KNOWN {
+            self.known.insert(pair, meet);
+        }
+        meet
     }
 
     /// As if every row were nothing but its base.
@@ -84,9 +93,10 @@ impl Counting<'_, '_> {
             egress.push((bases(self.relation.egress_row(class)), self.size(class)));
             ingress.push((bases(self.relation.ingress_row(class)), self.size(class)));
         }
-        for (from, sources) in grouped(egress) {
-            for (to, destinations) in grouped(ingress.clone()) {
-                self.add(from, to, sources * destinations);
+        let (egress, ingress) = (grouped(egress), grouped(ingress));
+        for (from, sources) in &egress {
+            for (to, destinations) in &ingress {
+                self.add(*from, *to, sources * destinations);
             }
         }
     }

@@ -134,9 +134,10 @@ impl Labelled {
     }
 
     fn select_by_all(&self, selector: &Compiled, within: Run, found: &mut Vec<Run>) {
-        let lists = selector.0.iter().filter_map(|requirement| self.candidates(requirement, within));
-        match lists.min_by_key(Vec::len) {
-            Some(candidates) => {
+        let counted = selector.0.iter().filter_map(|requirement| Some((self.count(requirement, within)?, requirement)));
+        match counted.min_by_key(|(count, _)| *count) {
+            Some((_, fewest)) => {
+                let candidates = self.candidates(fewest, within);
                 extend(found, candidates.into_iter().filter(|thing| self.holds(*thing, selector)));
             }
             None if selector.0.is_empty() => found.push(within),
@@ -149,21 +150,25 @@ impl Labelled {
         self.with_value.get(&(key, value)).map(|list| part(list, within)).unwrap_or_default()
     }
 
-    /// All things of a run that can meet a requirement, ascending; `None` where these are not listed.
-    fn candidates(&self, requirement: &CompiledRequirement, within: Run) -> Option<Vec<u32>> {
-        match requirement.test {
-            Test::In(_) => {
-                let lists = requirement.values().iter().map(|value| self.listed(requirement.key, *value, within));
-                let mut found = lists.collect::<Vec<_>>().concat();
-                found.sort_unstable();
-                Some(found)
-            }
-            Test::Exists => {
-                let list = self.with_key.get(&requirement.key).map(Vec::as_slice).unwrap_or_default();
-                Some(part(list, within).to_vec())
-            }
-            Test::NotIn(_) | Test::DoesNotExist => None,
-        }
+    /// How many things of a run can meet a requirement; `None` where these are not listed.
+    fn count(&self, requirement: &CompiledRequirement, within: Run) -> Option<usize> {
+        let listed = matches!(requirement.test, Test::In(_) | Test::Exists);
+        listed.then(|| self.lists(requirement, within).map(<[u32]>::len).sum())
+    }
+
+    /// All things of a run that can meet a requirement of which these are listed, ascending.
+    fn candidates(&self, requirement: &CompiledRequirement, within: Run) -> Vec<u32> {
+        let mut found = self.lists(requirement, within).collect::<Vec<_>>().concat();
+        found.sort_unstable();
+        found
+    }
+
+    /// The things of a run by the value that lets them meet a requirement; all at once where any value does.
+    fn lists(&self, requirement: &CompiledRequirement, within: Run) -> impl Iterator<Item = &[u32]> {
+        let with_key = matches!(requirement.test, Test::Exists).then(|| self.with_key.get(&requirement.key));
+        let with_key = with_key.flatten().map(|list| part(list, within));
+        let values = requirement.values().iter().map(move |value| self.listed(requirement.key, *value, within));
+        with_key.into_iter().chain(values)
     }
 
     fn holds(&self, thing: u32, selector: &Compiled) -> bool {

@@ -55,6 +55,23 @@ impl PortSets {
         }
     }
 
+    /// The union of several. Those of the first two, three and so on of them are not kept: of thousands that would be
+    /// far more than all that the policies wrote.
+    pub(crate) fn union_of(&mut self, ids: &mut Vec<PortSetId>) -> PortSetId {
+        ids.sort_unstable();
+        ids.dedup();
+        match ids.as_slice() {
+            [] => NONE,
+            [one] => *one,
+            [one, other] => self.union(*one, *other),
+            several if several.contains(&ALL) => ALL,
+            several => {
+                let union = PortSet::union_of(several.iter().filter_map(|id| self.sets.get(*id as usize)));
+                self.id(union)
+            }
+        }
+    }
+
     /// The sets, by number.
     pub(crate) fn into_sets(self) -> Vec<PortSet> {
         self.sets

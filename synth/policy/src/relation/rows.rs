@@ -108,14 +108,16 @@ fn sweep(parts: &[Segment], sets: &mut PortSets) -> Vec<Segment> {
     let mut cuts: Vec<u64> = starts.chain(parts.iter().map(|part| u64::from(part.run.last) + 1)).collect();
     cuts.sort_unstable();
     cuts.dedup();
-    let (mut coming, mut open) = (parts.iter().peekable(), Vec::<Segment>::new());
+    let (mut coming, mut open, mut ids) = (parts.iter().peekable(), Vec::<Segment>::new(), Vec::new());
     let mut found = Vec::new();
     for (cut, next) in cuts.iter().zip(cuts.iter().skip(1)) {
         open.retain(|part| u64::from(part.run.last) >= *cut);
         while let Some(part) = coming.next_if(|part| u64::from(part.run.first) <= *cut) {
             open.push(*part);
         }
-        let ports = open.iter().fold(NONE, |ports, part| sets.union(ports, part.ports));
+        ids.clear();
+        ids.extend(open.iter().map(|part| part.ports));
+        let ports = sets.union_of(&mut ids);
         if ports != NONE
             && let (Ok(first), Ok(last)) = (u32::try_from(*cut), u32::try_from(next - 1))
         {

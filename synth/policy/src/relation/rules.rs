@@ -37,6 +37,8 @@ pub(crate) struct Resolver<'a> {
     selected_namespaces: Vec<Runs>,
     /// By the number of the list.
     ports: Vec<ResolvedPorts>,
+    /// By the number of a list that names ports, and of a table.
+    ports_at: Map<(u32, u32), PortSetId>,
     /// A port list that is not there: every port.
     every_port: ResolvedPorts,
     peers: Map<ShortPeer, ResolvedPeer>,
@@ -66,6 +68,7 @@ impl<'a> Resolver<'a> {
                 .map(|selector| classes.namespaces(selector))
                 .collect(),
             ports: parts.port_lists.iter().map(|list| resolve_ports(list, classes, &mut sets)).collect(),
+            ports_at: Map::default(),
             every_port: ResolvedPorts { numbers: ALL, names: Vec::new() },
             peers: Map::default(),
             every_peer: ResolvedPeer { start: 0, middle: runs.len() - 1, end: runs.len() },
@@ -132,18 +135,27 @@ impl<'a> Resolver<'a> {
 
     /// The ports of a list on a destination with a table of named ports.
     pub(crate) fn ports_at(&mut self, list: Option<u32>, table: u32) -> PortSetId {
-        let ports = list.and_then(|list| self.ports.get(list as usize)).unwrap_or(&self.every_port);
-        if ports.names.is_empty() {
-            return ports.numbers;
+        let ports = self.ports(list);
+        let Some(list) = list.filter(|_| !ports.names.is_empty()) else { return ports.numbers };
+        if let Some(known) = self.ports_at.get(&(list, table)) {
+            return *known;
         }
+        let (numbers, named) = (ports.numbers, self.named(ports, table));
+        let named = if named.is_empty() { NONE } else { self.sets.id(named) };
+        let found = self.sets.union(numbers, named);
+        self.ports_at.insert((list, table), found);
+        found
+    }
+
+    /// What the names of a list stand for in a table.
+    fn named(&self, ports: &ResolvedPorts, table: u32) -> PortSet {
         let mut set = PortSet::default();
         for (protocol, name) in &ports.names {
             for port in self.classes.named(table, *name, *protocol) {
                 set = set.union(&PortSet::of(*protocol, port, port));
             }
         }
-        let named = if set.is_empty() { NONE } else { self.sets.id(set) };
-        self.sets.union(ports.numbers, named)
+        set
     }
 }
 

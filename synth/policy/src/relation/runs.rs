@@ -96,6 +96,21 @@ impl Runs {
         Self(found)
     }
 
+    /// Whether the two have a number in common.
+    pub(crate) fn meets(&self, other: &Self) -> bool {
+        let (mut one, mut two) = (self.0.iter().peekable(), other.0.iter().peekable());
+        while let (Some(left), Some(right)) = (one.peek(), two.peek()) {
+            if left.last < right.first {
+                one.next();
+            } else if right.last < left.first {
+                two.next();
+            } else {
+                return true;
+            }
+        }
+        false
+    }
+
     pub(crate) fn difference(&self, other: &Self) -> Self {
         let mut left = Vec::new();
         let mut holes = other.0.iter().peekable();
@@ -142,6 +157,7 @@ mod tests {
             prop_assert_eq!(numbers(&one.union(&two)), &a | &b);
             prop_assert_eq!(numbers(&one.intersection(&two)), &a & &b);
             prop_assert_eq!(numbers(&one.difference(&two)), &a - &b);
+            prop_assert_eq!(one.meets(&two), !a.is_disjoint(&b));
             for number in (0..50).chain(u32::MAX - 45..=u32::MAX) {
                 prop_assert_eq!(one.contains(number), a.contains(&number));
             }
