@@ -5,10 +5,10 @@
 
 use super::path::Path;
 use super::report::{Report, present};
+use super::value::Value;
 use crate::error::{Problem, Remark};
 use crate::model::IpBlock;
 use ipnet::{IpNet, Ipv4Net};
-use serde_yaml::Value;
 use std::net::IpAddr;
 
 /// Reads `ipBlock`; `None` if its `cidr` is no block.

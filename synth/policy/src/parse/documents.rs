@@ -1,7 +1,7 @@
 //! A text cut into the documents it holds. For the parser; it decides what is YAML and what is JSON.
 
+use super::value::Value;
 use serde::de::Error as _;
-use serde_yaml::Value;
 use std::borrow::Cow;
 
 /// Brackets left open at one time. The reader refuses more than 128 levels, but only after a scan that takes time
@@ -13,7 +13,7 @@ pub(crate) struct Document<'t> {
     /// The line of its first content, counted from 1.
     pub(crate) line: usize,
     /// What it holds, or why that cannot be told.
-    pub(crate) content: Result<Value, Broken>,
+    pub(crate) content: Result<Value<'t>, Broken>,
     /// The text it was read from.
     text: &'t str,
     /// The line of the file on which `text` begins, counted from 1.
@@ -73,8 +73,8 @@ fn newlines(text: &str) -> usize {
 }
 
 /// The lines of one YAML document.
-struct Chunk<'a> {
-    text: &'a str,
+struct Chunk<'t> {
+    text: &'t str,
     /// The line of the file on which `text` begins, counted from 1.
     first_line: usize,
 }
@@ -164,8 +164,8 @@ impl<'t> Chunk<'t> {
         Broken { message: with_lines_of_file(&error.to_string(), before), line }
     }
 
-    fn value(&self) -> Result<Value, serde_yaml::Error> {
-        let mut value = serde_yaml::from_str::<Value>(self.text)?;
+    fn value(&self) -> Result<Value<'t>, serde_yaml::Error> {
+        let mut value: Value = serde_yaml::from_str(self.text)?;
         value.apply_merge().map_err(serde_yaml::Error::custom)?;
         Ok(value)
     }

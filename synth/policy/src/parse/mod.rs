@@ -14,6 +14,7 @@ mod policy;
 mod ports;
 mod report;
 mod selector;
+mod value;
 mod yaml11;
 
 use crate::error::{ParseFailure, Problem, Remark};
@@ -24,8 +25,8 @@ use documents::{Broken, Document};
 pub(crate) use kept::{Kept, line};
 use path::Path;
 use report::{Report, present};
-use serde_yaml::{Mapping, Value};
 use std::collections::BTreeMap;
+use value::{Mapping, Value};
 
 const API_VERSION: &str = "networking.k8s.io/v1";
 const KIND: &str = "NetworkPolicy";

@@ -4,11 +4,11 @@
 use super::names::{ANNOTATION_KEY, LABEL_KEY, LABEL_VALUE, NAMESPACE, OBJECT_NAME};
 use super::path::Path;
 use super::report::{Report, present};
+use super::value::{Mapping, Value};
 use super::{address, ports, selector};
 use crate::error::{Problem, Remark};
 use crate::model::{NetworkPolicy, Peer, Rule};
 use crate::selector::Selector;
-use serde_yaml::{Mapping, Value};
 
 /// `ObjectMeta` of `meta/v1`.
 const METADATA: [&str; 15] = [

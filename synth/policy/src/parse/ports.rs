@@ -3,10 +3,10 @@
 use super::names::PORT_NAME;
 use super::path::Path;
 use super::report::{Report, present};
+use super::value::{Mapping, Value};
 use crate::Protocol;
 use crate::error::{Problem, Remark};
 use crate::model::{PortRange, Ports};
-use serde_yaml::{Mapping, Value};
 
 pub(crate) fn read(report: &mut Report, at: &Path, value: &Value) -> Option<PortRange> {
     if value.is_null() {

@@ -4,10 +4,10 @@ use super::documents::Document;
 use super::names::Form;
 use super::path::Path;
 use super::places::{Place, Places};
+use super::value::{Mapping, Value};
 use super::yaml11;
 use crate::error::{ParseError, ParseFailure, ParseWarning, Problem, Remark};
 use crate::model::Origin;
-use serde_yaml::{Mapping, Value};
 use std::borrow::Cow;
 
 /// What was found in all manifests up to now.
@@ -94,9 +94,9 @@ impl<'t> Report<'t> {
     pub(crate) fn object<'v>(
         &mut self,
         at: &Path,
-        value: &'v Value,
+        value: &'v Value<'v>,
         known: &'static [&'static str],
-    ) -> Option<&'v Mapping> {
+    ) -> Option<&'v Mapping<'v>> {
         let mapping = self.mapping(at, value)?;
         self.unknown_fields(at, mapping, known);
         Some(mapping)
@@ -114,9 +114,9 @@ impl<'t> Report<'t> {
     }
 
     /// A key as text: JSON has no other keys, so `kubectl` makes text of whole numbers and booleans.
-    fn key<'v>(&mut self, at: &Path, key: &'v Value) -> Option<Cow<'v, str>> {
+    fn key<'v>(&mut self, at: &Path, key: &'v Value<'v>) -> Option<Cow<'v, str>> {
         let text = match key {
-            Value::String(text) => Some(Cow::Borrowed(text.as_str())),
+            Value::String(text) => Some(Cow::Borrowed(text.as_ref())),
             Value::Bool(value) => Some(Cow::Owned(value.to_string())),
             Value::Number(value) => value.as_i64().map(|value| Cow::Owned(value.to_string())),
             _ => None,
@@ -124,12 +124,12 @@ impl<'t> Report<'t> {
         self.typed(at, key, text, "an object with text as keys")
     }
 
-    pub(crate) fn mapping<'v>(&mut self, at: &Path, value: &'v Value) -> Option<&'v Mapping> {
+    pub(crate) fn mapping<'v>(&mut self, at: &Path, value: &'v Value<'v>) -> Option<&'v Mapping<'v>> {
         self.typed(at, value, value.as_mapping().filter(|_| !is_tagged(value)), "an object")
     }
 
     /// Text. Numbers and booleans are none: the API server refuses them too. Nor is what `kubectl` reads as such.
-    pub(crate) fn text<'v>(&mut self, at: &Path, value: &'v Value) -> Option<&'v str> {
+    pub(crate) fn text<'v>(&mut self, at: &Path, value: &'v Value<'v>) -> Option<&'v str> {
         let text = self.typed(at, value, value.as_str().filter(|_| !is_tagged(value)), "text (put it in quotes)")?;
         self.needs_no_quotes(at, text, |place| place.bare).then_some(text)
     }
@@ -148,10 +148,10 @@ impl<'t> Report<'t> {
     }
 
     /// The items of a list; none where it is absent or broken.
-    pub(crate) fn list<'v>(&mut self, at: &Path, value: Option<&'v Value>) -> &'v [Value] {
+    pub(crate) fn list<'v>(&mut self, at: &Path, value: Option<&'v Value<'v>>) -> &'v [Value<'v>] {
         let Some(value) = value else { return &[] };
         let items = value.as_sequence().filter(|_| !is_tagged(value));
-        self.typed(at, value, items, "a list").map_or(&[], Vec::as_slice)
+        self.typed(at, value, items, "a list").unwrap_or_default()
     }
 
     pub(crate) fn typed<T>(&mut self, at: &Path, value: &Value, typed: Option<T>, expected: &'static str) -> Option<T> {
@@ -169,17 +169,18 @@ impl<'t> Report<'t> {
     }
 
     /// The entries of a map from text to text. The API server reads `null` as an empty value.
-    pub(crate) fn pairs<'v>(&mut self, at: &Path, value: Option<&'v Value>) -> Vec<(Cow<'v, str>, &'v str)> {
+    pub(crate) fn pairs<'v>(&mut self, at: &Path, value: Option<&'v Value<'v>>) -> Vec<(Cow<'v, str>, &'v str)> {
         let Some(mapping) = value.and_then(|value| self.mapping(at, value)) else { return Vec::new() };
         let mut pairs = Vec::with_capacity(mapping.len());
-        for (key, value) in mapping {
+        for (key, value) in mapping.iter() {
             let Some(text) = self.key(at, key) else { continue };
+            let is_text = key.as_str().is_some();
             let at = at.key(&text);
-            if !key.is_string() && mapping.contains_key(text.as_ref()) {
+            if !is_text && mapping.contains_key(text.as_ref()) {
                 self.error(&at, Problem::KeyTwice);
                 return pairs;
             }
-            if key.is_string() && !self.needs_no_quotes(&at, &text, |place| place.bare_key) {
+            if is_text && !self.needs_no_quotes(&at, &text, |place| place.bare_key) {
                 continue;
             }
             if value.is_null() {
@@ -194,13 +195,13 @@ impl<'t> Report<'t> {
 }
 
 /// The value of a field, where it has one: to the API server `null` is as good as no field.
-pub(crate) fn present<'v>(mapping: &'v Mapping, field: &str) -> Option<&'v Value> {
+pub(crate) fn present<'v>(mapping: &'v Mapping<'v>, field: &str) -> Option<&'v Value<'v>> {
     mapping.get(field).filter(|value| !value.is_null())
 }
 
 /// `as_str` and its like look through tags, which mean nothing in a manifest.
 fn is_tagged(value: &Value) -> bool {
-    matches!(value, Value::Tagged(_))
+    matches!(value, Value::Tagged(..))
 }
 
 fn type_of(value: &Value) -> &'static str {
@@ -211,6 +212,6 @@ fn type_of(value: &Value) -> &'static str {
         Value::String(_) => "text",
         Value::Sequence(_) => "a list",
         Value::Mapping(_) => "an object",
-        Value::Tagged(_) => "a value with a YAML tag",
+        Value::Tagged(..) => "a value with a YAML tag",
     }
 }

@@ -3,9 +3,9 @@
 use super::names::{LABEL_KEY, LABEL_VALUE};
 use super::path::Path;
 use super::report::{Report, present};
+use super::value::Value;
 use crate::error::{Problem, Remark};
 use crate::selector::{Operator, Requirement, Selector};
-use serde_yaml::Value;
 use std::collections::BTreeSet;
 
 pub(crate) fn read(report: &mut Report, at: &Path, value: &Value) -> Selector {
