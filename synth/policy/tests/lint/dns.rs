@@ -23,7 +23,7 @@ fn a_pod_without_dns_is_told() {
     let told = |over: &str| {
         format!("spec: isolates for egress without DNS (kube-system/kube-dns) over {over}: shop/Deployment/cart")
     };
-    assert_eq!(world.find(CODE, &cart("")), [told("UDP and TCP")]);
+    assert_eq!(world.find(CODE, &cart("{ports: [{port: 443}]}")), [told("UDP and TCP")]);
     assert_eq!(world.find(CODE, &cart(&to_dns("{port: 53, protocol: UDP}"))), [told("TCP")]);
     assert_eq!(world.find(CODE, &cart(&to_dns("{port: 53}"))), [told("UDP")]);
     assert!(world.find(CODE, &cart(&to_dns(BOTH))).is_empty());

@@ -62,7 +62,7 @@ fn every_namespace_is_told() {
 fn the_whole_internet_is_told() {
     let told = "spec.egress[0].to[0].ipBlock: lets out to every address of 0.0.0.0/0";
     assert_eq!(found("whole-internet", &to("{to: [{ipBlock: {cidr: 0.0.0.0/0}}]}")), [told]);
-    let holed = to("{to: [{ipBlock: {cidr: '::/0', except: ['fc00::/7']}}]}");
+    let holed = to("{to: [{ipBlock: {cidr: '::/0', except: ['2001:db8::/32']}}]}");
     assert_eq!(
         found("whole-internet", &holed),
         ["spec.egress[0].to[0].ipBlock: lets out to every address of ::/0 but the exceptions"]

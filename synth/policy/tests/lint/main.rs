@@ -6,6 +6,7 @@ mod dns;
 mod empties;
 mod order;
 mod profiles;
+mod quiet;
 mod rules;
 mod selectors;
 mod services;

@@ -1,7 +1,7 @@
 //! Pods of an ambient mesh whose tunnel port is closed.
 
 use crate::lint::check::{Check, Level};
-use crate::lint::facts::{Facts, Groups, may_use};
+use crate::lint::facts::{DATAPLANE_MODE, Facts, Group, Groups, may_use};
 use crate::lint::field::Field;
 use crate::lint::finding::Findings;
 use crate::{Direction, Protocol};
@@ -17,8 +17,6 @@ pub(super) const CHECK: Check = Check {
     run,
 };
 
-/// The label by which a namespace joins the mesh, and its value.
-const DATAPLANE_MODE: (&str, &str) = ("istio.io/dataplane-mode", "ambient");
 /// HBONE, the mesh's tunnel.
 const HBONE: u16 = 15008;
 
@@ -29,18 +27,14 @@ fn run(facts: &Facts<'_>, found: &mut Findings<'_>) {
         .map(|at| at.index)
         .collect();
     let mut closed = BTreeMap::<usize, Vec<u32>>::new();
-    for (namespace, groups) in facts.pods.namespaces().filter(|(namespace, _)| is_ambient(facts, namespace)) {
-        debug_assert!(facts.pods.members(&groups).all(|group| group.namespace == namespace));
-        for group in groups.iter() {
-            let isolating = facts.isolating(Direction::Ingress, group);
-            // What admits nobody on any port is default-deny, and says nothing about the mesh.
-            let has_rules =
-                |index: &&usize| facts.input.policies.policies().get(**index).is_some_and(|p| !p.ingress.is_empty());
-            let first =
-                isolating.iter().find(has_rules).filter(|_| !isolating.iter().any(|index| opens.contains(index)));
-            if let (Some(first), Ok(group)) = (first, u32::try_from(group)) {
-                closed.entry(*first).or_default().push(group);
-            }
+    for (number, _) in (0_u32..).zip(&facts.pods.groups).filter(|(_, group)| is_ambient(facts, group)) {
+        let isolating = facts.isolating(Direction::Ingress, number as usize);
+        // What admits nobody on any port is default-deny, and says nothing about the mesh.
+        let has_rules =
+            |index: &&usize| facts.input.policies.policies().get(**index).is_some_and(|p| !p.ingress.is_empty());
+        let first = isolating.iter().find(has_rules).filter(|_| !isolating.iter().any(|index| opens.contains(index)));
+        if let Some(first) = first {
+            closed.entry(*first).or_default().push(number);
         }
     }
     for (policy, groups) in closed {
@@ -49,6 +43,8 @@ fn run(facts: &Facts<'_>, found: &mut Findings<'_>) {
     }
 }
 
-fn is_ambient(facts: &Facts<'_>, namespace: &str) -> bool {
-    facts.input.cluster.namespace_label(namespace, DATAPLANE_MODE.0) == Some(DATAPLANE_MODE.1)
+/// A pod's own label goes before its namespace's (Istio documentation, "Add workloads to the mesh").
+fn is_ambient(facts: &Facts<'_>, group: &Group<'_>) -> bool {
+    let of_namespace = || facts.input.cluster.namespace_label(group.namespace, DATAPLANE_MODE);
+    group.label(DATAPLANE_MODE).or_else(of_namespace) == Some("ambient")
 }

@@ -12,7 +12,7 @@ pub(super) const CHECK: Check = Check {
     code: "egress-without-dns",
     level: Level::Warning,
     profile: None,
-    why: "A pod that is isolated for egress and may not reach cluster DNS finds nobody by name, and large answers need TCP besides UDP.",
+    why: "A pod that may reach something and not cluster DNS finds nobody by name, and large answers need TCP besides UDP.",
     advice: "Allow egress to the DNS pods on UDP and TCP, on their target port (mostly 53).",
     run,
 };
@@ -33,6 +33,10 @@ fn run(facts: &Facts<'_>, found: &mut Findings<'_>) {
     let mut missing = BTreeMap::<(usize, Reach), BTreeSet<usize>>::new();
     for number in 0..facts.pods.groups.len() {
         let isolating = facts.isolating(Direction::Egress, number);
+        // Who reaches nobody needs no names.
+        if !isolating.iter().any(|index| has_egress(facts, *index)) {
+            continue;
+        }
         let policies = isolating.iter().filter_map(|index| reach.get(*index));
         let together = policies.fold(Reach::default(), |a, b| Reach { udp: a.udp || b.udp, tcp: a.tcp || b.tcp });
         // Each pod is told of once, at the first policy that isolates it.
@@ -43,6 +47,10 @@ fn run(facts: &Facts<'_>, found: &mut Findings<'_>) {
         let names: Named = pods.iter().filter_map(|number| facts.pods.groups.get(*number)).map(Group::name).collect();
         found.policy(index, Field::Spec, message(reach, facts.dns()), names);
     }
+}
+
+fn has_egress(facts: &Facts<'_>, policy: usize) -> bool {
+    facts.input.policies.policies().get(policy).is_some_and(|policy| !policy.egress.is_empty())
 }
 
 fn message(reach: Reach, dns: Option<&Dns>) -> String {

@@ -87,7 +87,9 @@ fn readmitted(facts: &Facts<'_>, found: &mut Findings<'_>) {
 fn admitting(at: &At<'_>, except: &IpNet) -> Vec<String> {
     let holds = |block: &&IpBlock| {
         let leaves_out = |other: &IpNet| other.contains(except) || except.contains(other);
-        block.cidr.contains(except) && !block.except.iter().any(leaves_out)
+        // One address in a block of its own is there on purpose.
+        let is_meant = block.cidr == *except && except.prefix_len() == except.max_prefix_len();
+        block.cidr.contains(except) && !is_meant && !block.except.iter().any(leaves_out)
     };
     at.blocks().filter(|(_, block)| holds(block)).map(|(place, _)| at.part(Part::IpBlock(place)).to_string()).collect()
 }

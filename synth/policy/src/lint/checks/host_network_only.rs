@@ -16,6 +16,10 @@ pub(super) const CHECK: Check = Check {
 
 fn run(facts: &Facts<'_>, found: &mut Findings<'_>) {
     for (index, policy) in facts.policies().filter(|(index, _)| facts.selected(*index).is_empty()) {
+        // A default for the whole namespace is meant for pods to come.
+        if policy.pod_selector.requirements.is_empty() {
+            continue;
+        }
         let hosts = facts.hosts.select(&policy.namespace, None, Some(&policy.pod_selector));
         if !hosts.is_empty() {
             let names = facts.hosts.members(&hosts).map(Group::name).collect();

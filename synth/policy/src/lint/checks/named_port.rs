@@ -56,17 +56,15 @@ fn report(
     found.policy(at.index, at.part(Part::Port(place)), message, have);
 }
 
-/// The other protocols under which a destination has the name; `None` if one has it as meant, or none is known.
+/// The other protocols under which a destination has the name; `None` if one has it as meant, or some are not known.
 fn protocols<'a>(facts: &Facts<'a>, at: &At<'a>, name: &str, protocol: Protocol) -> Option<BTreeSet<Protocol>> {
     let destinations: Vec<Rc<Groups>> = match (at.direction, &at.rule.peers) {
         (Direction::Ingress, _) => vec![facts.selected(at.index)],
         (Direction::Egress, Some(_)) => at.selectors().map(|peer| facts.peer(at, &peer)).collect(),
-        (Direction::Egress, None) => facts.pods.namespaces().map(|(_, groups)| Rc::new(groups)).collect(),
+        (Direction::Egress, None) => vec![Rc::new(facts.pods.all())],
     };
-    // An address has no named ports, and of pods that are not known nothing can be said.
-    let only_addresses =
-        at.rule.peers.is_some() && at.selectors().next().is_none() && at.direction == Direction::Egress;
-    if !only_addresses && destinations.iter().all(|groups| groups.is_empty()) {
+    // Of pods that are not known nothing can be said. An address has no named ports at all.
+    if destinations.iter().any(|groups| groups.is_empty()) {
         return None;
     }
     let pods = || destinations.iter().flat_map(|groups| facts.pods.members(groups));

@@ -22,7 +22,7 @@ fn run(facts: &Facts<'_>, found: &mut Findings<'_>) {
         for peer in at.selectors() {
             let no_namespace = peer.namespaces.is_some_and(|selector| !facts.pods.chooses_any(selector));
             let hosts = || facts.hosts.select(&at.policy.namespace, peer.namespaces, peer.pods);
-            if !no_namespace && facts.peer(&at, &peer).is_empty() && hosts().is_empty() {
+            if !no_namespace && facts.peer(&at, &peer).is_empty() && hosts().is_empty() && !facts.is_unknown(&peer) {
                 found.policy(at.index, at.part(Part::Peer(peer.place)), "selects no pod", Named::none());
             }
         }

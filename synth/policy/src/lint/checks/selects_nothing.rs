@@ -19,6 +19,11 @@ fn run(facts: &Facts<'_>, found: &mut Findings<'_>) {
         return;
     }
     for (index, policy) in facts.policies().filter(|(index, _)| facts.selected(*index).is_empty()) {
+        // A default for the whole namespace is meant for pods to come, if there is that namespace.
+        if policy.pod_selector.requirements.is_empty() && facts.input.cluster.namespaces.contains_key(&policy.namespace)
+        {
+            continue;
+        }
         if facts.hosts.select(&policy.namespace, None, Some(&policy.pod_selector)).is_empty() {
             found.policy(index, Field::PodSelector, "selects no pod of its namespace", Named::none());
         }

@@ -70,11 +70,13 @@ impl Translated<'_> {
 /// The translated ports by protocol, number and the group of pods behind them.
 fn translating<'a>(facts: &Facts<'a>) -> BTreeMap<(Protocol, u16, usize), Vec<Translated<'a>>> {
     let mut found = BTreeMap::<_, Vec<Translated<'_>>>::new();
-    for service in facts.input.services {
-        let backends = facts.backends(service);
+    let behind: Vec<Groups> = facts.input.services.iter().map(|service| facts.backends(service)).collect();
+    let targets = targets(facts, &behind);
+    for (service, backends) in facts.input.services.iter().zip(&behind) {
         let ports = service.ports.iter().filter(|port| !port.targets.is_empty() && !port.targets.contains(&port.port));
         for port in ports {
-            let is_target = is_target(facts, port, &backends);
+            let is_forwarded_to = |group| targets.contains(&(port.protocol, port.port, group));
+            let is_target = is_named(facts, port, backends) || backends.iter().any(is_forwarded_to);
             for group in backends.iter() {
                 let one = Translated { service, port, is_target };
                 found.entry((port.protocol, port.port, group)).or_default().push(one);
@@ -84,8 +86,18 @@ fn translating<'a>(facts: &Facts<'a>) -> BTreeMap<(Protocol, u16, usize), Vec<Tr
     found
 }
 
+/// What Services forward to: protocol, port and group.
+fn targets(facts: &Facts<'_>, behind: &[Groups]) -> BTreeSet<(Protocol, u16, usize)> {
+    let services = facts.input.services.iter().zip(behind);
+    let ports = services.flat_map(|(service, backends)| service.ports.iter().map(move |port| (port, backends)));
+    let numbers = ports.flat_map(|(port, backends)| port.targets.iter().map(move |target| (port, *target, backends)));
+    numbers
+        .flat_map(|(port, target, backends)| backends.iter().map(move |group| (port.protocol, target, group)))
+        .collect()
+}
+
 /// Whether a pod behind it has a container port of that number that has a name.
-fn is_target(facts: &Facts<'_>, port: &ServicePort, backends: &Groups) -> bool {
+fn is_named(facts: &Facts<'_>, port: &ServicePort, backends: &Groups) -> bool {
     let listens = |named: &crate::NamedPort| named.port == port.port && named.protocol == port.protocol;
     facts.pods.members(backends).any(|group| group.ports.iter().any(listens))
 }

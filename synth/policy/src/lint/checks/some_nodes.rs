@@ -1,10 +1,10 @@
 //! Egress to some nodes and not to all.
 
-use crate::Direction;
 use crate::lint::check::{Check, Level};
 use crate::lint::facts::{At, Facts, Named};
 use crate::lint::field::Part;
 use crate::lint::finding::Findings;
+use crate::{Direction, PortRange, Ports, Protocol};
 use std::collections::BTreeSet;
 
 pub(super) const CHECK: Check = Check {
@@ -16,8 +16,11 @@ pub(super) const CHECK: Check = Check {
     run,
 };
 
+/// Where API servers listen: control planes of clusters with many nodes run on three of them or five.
+const API_SERVER: [u16; 4] = [443, 6443, 8443, 16443];
+
 fn run(facts: &Facts<'_>, found: &mut Findings<'_>) {
-    for at in facts.rules().filter(|at| at.direction == Direction::Egress) {
+    for at in facts.rules().filter(|at| at.direction == Direction::Egress && !is_for_api_servers(at)) {
         // Of a block with every node, which is most often the whole internet, nothing needs to be listed.
         if at.blocks().any(|(_, block)| facts.node_addresses().count(block) >= facts.node_addresses().len()) {
             continue;
@@ -33,6 +36,14 @@ fn run(facts: &Facts<'_>, found: &mut Findings<'_>) {
         let message = format!("allows {} of {} nodes and leaves out", reached.len(), facts.input.nodes.len());
         found.policy(at.index, at.part(Part::Peers), message, names.into_iter().collect::<Named>());
     }
+}
+
+fn is_for_api_servers(at: &At<'_>) -> bool {
+    let is_theirs = |range: &PortRange| {
+        range.protocol == Protocol::Tcp
+            && API_SERVER.iter().any(|port| range.ports == Ports::Numbers { first: *port, last: *port })
+    };
+    at.rule.ports.as_ref().is_some_and(|ports| ports.iter().all(is_theirs))
 }
 
 fn nodes(facts: &Facts<'_>, at: &At<'_>) -> BTreeSet<usize> {

@@ -10,18 +10,17 @@ pub(super) const CHECK: Check = Check {
     code: "unstable-label",
     level: Level::Warning,
     profile: None,
-    why: "Labels of one rollout, run, release or pod change while the workload stays, and then the selector matches nothing.",
+    why: "Labels of one rollout, run or release change while the workload stays, and then the selector matches nothing.",
     advice: "Select by the labels of the workload's own spec.selector.",
     run,
 };
 
-/// Set by controllers for each template, run or pod, or by Helm charts for each release.
-const UNSTABLE: [&str; 11] = [
+/// Set by controllers for each template or run, or by Helm charts for each release. Those that tell the members of a
+/// StatefulSet apart are not among them: a member keeps its name and index.
+const UNSTABLE: [&str; 9] = [
     "pod-template-hash",
     "controller-revision-hash",
     "pod-template-generation",
-    "statefulset.kubernetes.io/pod-name",
-    "apps.kubernetes.io/pod-index",
     "controller-uid",
     "batch.kubernetes.io/controller-uid",
     "batch.kubernetes.io/job-completion-index",

@@ -22,6 +22,12 @@ use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+/// The label by which a namespace or a pod joins an ambient mesh, or a pod leaves it.
+pub(super) const DATAPLANE_MODE: &str = "istio.io/dataplane-mode";
+
+/// What every cluster has (Kubernetes documentation, "Initial namespaces"), whether it is listed or not.
+const INITIAL_NAMESPACES: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
+
 /// The facts. Numbers of policies are their indexes in the set.
 pub(super) struct Facts<'a> {
     pub(super) input: Input<'a>,
@@ -93,8 +99,10 @@ impl<'a> Facts<'a> {
     pub(super) fn new(input: Input<'a>) -> Self {
         let keys = mentioned_keys(&input);
         let known = input.cluster.namespaces.keys().map(String::as_str);
-        let namespaces: BTreeSet<&str> =
-            known.chain(input.pods.iter().map(|subject| subject.pod.namespace.as_str())).collect();
+        let namespaces: BTreeSet<&str> = known
+            .chain(input.pods.iter().map(|subject| subject.pod.namespace.as_str()))
+            .chain(INITIAL_NAMESPACES)
+            .collect();
         let population = |host_network: bool| {
             let subjects = input.pods.iter().filter(move |subject: &&Subject| subject.host_network == host_network);
             Population::new(input.cluster, &namespaces, subjects, &keys)
@@ -143,6 +151,14 @@ impl<'a> Facts<'a> {
         self.pods.select(&at.policy.namespace, peer.namespaces, peer.pods)
     }
 
+    /// Whether a peer looks in a namespace of which nothing is known but that it is there.
+    pub(super) fn is_unknown(&self, peer: &Selectors<'a>) -> bool {
+        let is_unknown = |name: &str| !self.input.cluster.namespaces.contains_key(name);
+        peer.namespaces.is_some_and(|selector| {
+            self.pods.empty_namespaces(selector).any(|name| is_unknown(name) && self.hosts.is_empty(name))
+        })
+    }
+
     /// The policies that isolate a group of pods, in ascending order.
     pub(super) fn isolating(&self, direction: Direction, group: usize) -> &[usize] {
         let cell = match direction {
@@ -151,8 +167,7 @@ impl<'a> Facts<'a> {
         };
         let lists = cell.get_or_init(|| {
             let mut lists = vec![Vec::new(); self.pods.groups.len()];
-            for (index, policy) in self.policies().filter(|(_, policy)| policy.rules(direction).is_some()) {
-                debug_assert_eq!(self.input.policies.policies().get(index), Some(policy));
+            for (index, _) in self.policies().filter(|(_, policy)| policy.rules(direction).is_some()) {
                 for group in self.selected(index).iter() {
                     lists.get_mut(group).into_iter().for_each(|list: &mut Vec<usize>| list.push(index));
                 }
@@ -244,6 +259,7 @@ fn mentioned_keys<'a>(input: &Input<'a>) -> BTreeSet<&'a str> {
             keys.extend(selector.requirements.iter().map(|requirement| requirement.key.as_str()));
         }
     }
+    keys.insert(DATAPLANE_MODE);
     keys.extend(input.services.iter().flat_map(|service| service.selector.keys()).map(String::as_str));
     keys
 }

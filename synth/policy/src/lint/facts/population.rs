@@ -91,6 +91,11 @@ impl<'a> Population<'a> {
         self.namespaces.iter().map(|(name, range)| (*name, Groups::range(range.clone())))
     }
 
+    /// All groups.
+    pub(in crate::lint) fn all(&self) -> Groups {
+        (0_u32..).zip(&self.groups).map(|(number, _)| number).collect()
+    }
+
     /// The groups of a set.
     pub(in crate::lint) fn members<'s>(&'s self, groups: &'s Groups) -> impl Iterator<Item = &'s Group<'a>> {
         groups.iter().filter_map(|number| self.groups.get(number))
@@ -99,6 +104,18 @@ impl<'a> Population<'a> {
     /// Whether a namespace selector selects any namespace.
     pub(in crate::lint) fn chooses_any(&self, namespaces: &'a Selector) -> bool {
         !self.choose(namespaces).names.is_empty()
+    }
+
+    /// Whether there is no pod in a namespace.
+    pub(in crate::lint) fn is_empty(&self, namespace: &str) -> bool {
+        self.namespaces.get(namespace).is_none_or(Range::is_empty)
+    }
+
+    /// The namespaces without pods that a namespace selector selects.
+    pub(in crate::lint) fn empty_namespaces(&self, namespaces: &'a Selector) -> impl Iterator<Item = &'a str> {
+        let names: Vec<&str> =
+            self.choose(namespaces).names.iter().copied().filter(|name| self.is_empty(name)).collect();
+        names.into_iter()
     }
 
     /// What selectors select; `namespaces: None` is the namespace `own`, `pods: None` every pod there.
