@@ -49,15 +49,18 @@ pub fn comment(text: &str) -> String {
 /// The value as JSON in which everything beyond printable ASCII is written as `\u…`, which means the same inside the
 /// strings where alone it occurs.
 pub fn json(value: &impl Serialize) -> serde_json::Result<String> {
-    Ok(ascii(&serde_json::to_string_pretty(value)?) + "\n")
+    Ok(ascii(serde_json::to_string_pretty(value)?) + "\n")
 }
 
 /// As [`json`], on one line without its end.
 pub fn json_line(value: &impl Serialize) -> serde_json::Result<String> {
-    Ok(ascii(&serde_json::to_string(value)?))
+    Ok(ascii(serde_json::to_string(value)?))
 }
 
-fn ascii(json: &str) -> String {
+fn ascii(json: String) -> String {
+    if json.bytes().all(|byte| matches!(byte, b'\n' | b' '..=b'~')) {
+        return json;
+    }
     json.chars().fold(String::with_capacity(json.len() + 1), |mut safe, char| {
         match char {
             '\n' | ' '..='~' => safe.push(char),

@@ -15,7 +15,7 @@ pub(crate) struct Document<'t> {
     /// What it holds, or why that cannot be told.
     pub(crate) content: Result<Value<'t>, Broken>,
     /// The text it was read from.
-    text: &'t str,
+    pub(crate) text: &'t str,
     /// The line of the file on which `text` begins, counted from 1.
     pub(crate) first_line: usize,
     /// Whether it was read as JSON.
@@ -30,11 +30,10 @@ pub(crate) struct Broken {
     pub(crate) line: Option<usize>,
 }
 
-impl<'t> Document<'t> {
-    /// Its text for a reader of YAML, which does not take the tabs that JSON has between its values. In strings of JSON there are none.
-    pub(crate) fn text_without_tabs(&self) -> Cow<'t, str> {
-        if self.is_json { Cow::Owned(self.text.replace('\t', " ")) } else { Cow::Borrowed(self.text) }
-    }
+/// The text of a document for a reader of YAML, which does not take the tabs that JSON has between its values. In strings
+/// of JSON there are none.
+pub(crate) fn without_tabs(text: &str, is_json: bool) -> Cow<'_, str> {
+    if is_json && text.contains('\t') { Cow::Owned(text.replace('\t', " ")) } else { Cow::Borrowed(text) }
 }
 
 /// All documents that are not empty, each read when its turn comes: as trees they take many times the room of their

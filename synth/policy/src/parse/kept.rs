@@ -1,6 +1,6 @@
 //! Texts that are kept so that the lines of fields can be told after reading. For reports on policies.
 
-use super::documents::Document;
+use super::documents::{Document, without_tabs};
 use super::path::Path;
 use super::places::Places;
 use crate::model::NetworkPolicy;
@@ -21,7 +21,7 @@ pub(crate) struct Kept {
 impl Kept {
     pub(crate) fn new(document: &Document, policies: Range<usize>) -> Self {
         Self {
-            text: document.text_without_tabs().into_owned(),
+            text: without_tabs(document.text, document.is_json).into_owned(),
             lines_before: document.first_line.saturating_sub(1),
             policies,
             places: OnceLock::new(),

@@ -1,6 +1,6 @@
 //! Typed access to the fields of a manifest, and the list of what was wrong with them. For all readers of this module.
 
-use super::documents::Document;
+use super::documents::{Document, without_tabs};
 use super::names::Form;
 use super::path::Path;
 use super::places::{Place, Places};
@@ -24,7 +24,7 @@ pub(crate) struct Report<'t> {
 /// The text of the document that is being read, and the places in it once they were asked for.
 #[derive(Default)]
 struct Text<'t> {
-    text: Cow<'t, str>,
+    text: &'t str,
     /// The lines of the file before it.
     lines_before: usize,
     is_json: bool,
@@ -33,7 +33,7 @@ struct Text<'t> {
 
 impl Text<'_> {
     fn places(&mut self) -> Option<&Places> {
-        self.places.get_or_insert_with(|| Places::new(&self.text)).as_ref()
+        self.places.get_or_insert_with(|| Places::new(&without_tabs(self.text, self.is_json))).as_ref()
     }
 
     fn line(&mut self, at: &Path) -> Option<usize> {
@@ -52,7 +52,7 @@ impl<'t> Report<'t> {
     pub(crate) fn begin(&mut self, origin: Origin, document: &Document<'t>) {
         self.origin = origin;
         self.text = Text {
-            text: document.text_without_tabs(),
+            text: document.text,
             lines_before: document.first_line.saturating_sub(1),
             is_json: document.is_json,
             places: None,
