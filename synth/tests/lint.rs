@@ -89,7 +89,7 @@ fn findings_are_shown_with_their_place_and_their_reason() {
     assert_eq!(
         shown[1..],
         [
-            "  warning  service-port  spec.ingress[0].ports[0]: TCP 80 is the port of a Service, not of its pods: shop/cart has target port 8080",
+            "  warning  service-port  spec.ingress[0].ports[0] (line 8): TCP 80 is the port of a Service, not of its pods: shop/cart has target port 8080",
             "",
             "service-port: Policies are asked after a Service's port has been translated, so they see the port of the pod only. Write the Service's targetPort in its place.",
             "",
@@ -130,7 +130,7 @@ fn programs_get_every_finding_with_file_line_and_field() {
     assert_eq!((&finding["code"], &finding["level"]), (&"service-port".into(), &"warning".into()));
     assert_eq!(
         (&finding["namespace"], &finding["policy"], &finding["line"]),
-        (&"shop".into(), &"cart".into(), &1.into())
+        (&"shop".into(), &"cart".into(), &8.into())
     );
     assert_eq!(finding["field"], "spec.ingress[0].ports[0]");
     assert_eq!(finding["objects"], Value::from(vec!["shop/cart has target port 8080"]));
@@ -234,6 +234,6 @@ fn with_an_observation_the_findings_follow_the_replay() {
 fn without_anything_to_check_the_usage_is_told() {
     assert_eq!(netwright(&["check"]).status.code(), Some(2));
     let output = netwright(&["check", "--policies", "-", "--inventory", "-"]);
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("both `-`"), "{}", stderr(&output));
 }

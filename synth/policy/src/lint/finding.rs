@@ -21,6 +21,8 @@ pub struct Finding {
     pub origin: Option<Origin>,
     /// The field of the policy.
     pub field: Option<Field>,
+    /// The line of that field in the policy's file, counted from 1: see [`PolicySet::line`](crate::PolicySet::line).
+    pub line: Option<usize>,
     /// What is the matter.
     pub message: String,
     /// The first few of the things it is about: workloads, addresses, Services.
@@ -36,7 +38,7 @@ impl Finding {
     }
 }
 
-/// For messages: `warning: shop/cart (cart.yaml:1, document 1): spec.podSelector: selects no pod [selects-nothing]`.
+/// For messages: `warning: shop/cart (cart.yaml:1, document 1): spec.podSelector (line 5): selects no pod [selects-nothing]`.
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.level, self.namespace)?;
@@ -48,6 +50,9 @@ impl fmt::Display for Finding {
         }
         if let Some(field) = &self.field {
             write!(f, ": {field}")?;
+        }
+        if let Some(line) = self.line {
+            write!(f, " (line {line})")?;
         }
         write!(f, ": {}", self.message)?;
         if !self.objects.is_empty() {
@@ -79,6 +84,7 @@ impl<'a> Findings<'a> {
             policy: Some(policy.name.escape_debug().to_string()),
             origin: Some(policy.origin.clone()),
             field: Some(field),
+            line: self.facts.input.policies.line(index, &field.to_string()),
             ..self.finding(&policy.namespace, message, objects)
         };
         self.found.push(finding);
@@ -98,6 +104,7 @@ impl<'a> Findings<'a> {
             policy: None,
             origin: None,
             field: None,
+            line: None,
             message: message.into(),
             objects: objects.shown,
             more: objects.more,

@@ -43,7 +43,8 @@ fn place(finding: &Finding) -> String {
 }
 
 fn what(finding: &Finding) -> String {
-    let field = finding.field.map(|field| format!("{field}: ")).unwrap_or_default();
+    let line = finding.line.map(|line| format!(" (line {line})")).unwrap_or_default();
+    let field = finding.field.map(|field| format!("{field}{line}: ")).unwrap_or_default();
     let objects = if finding.objects.is_empty() { String::new() } else { format!(": {}", finding.objects.join(", ")) };
     let more = if finding.more == 0 { String::new() } else { format!(" and {} more", finding.more) };
     format!("{field}{}{objects}{more}", finding.message)
@@ -107,6 +108,7 @@ struct FindingReport {
 #[derive(Serialize)]
 struct OriginReport {
     file: String,
+    /// Of the field.
     line: usize,
     document: usize,
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -134,7 +136,7 @@ fn finding(finding: &Finding) -> FindingReport {
         policy: finding.policy.clone(),
         origin: finding.origin.as_ref().map(|origin| OriginReport {
             file: origin.file.clone(),
-            line: origin.line,
+            line: finding.line.unwrap_or(origin.line),
             document: origin.document,
             item: origin.item.clone(),
         }),
