@@ -40,6 +40,12 @@ status: {podIPs: [{ip: 10.244.2.7}]}
 ---
 apiVersion: v1
 kind: Pod
+metadata: {name: bare, namespace: shop, labels: {pod-template-hash: 7d4b9}}
+spec: {nodeName: n2, containers: [{name: a}]}
+status: {podIPs: [{ip: 10.244.2.8}]}
+---
+apiVersion: v1
+kind: Pod
 metadata: {name: dns, namespace: kube-system, labels: {k8s-app: kube-dns}}
 spec: {nodeName: n2, containers: [{name: a}]}
 status: {podIPs: [{ip: 10.244.2.53}]}
@@ -123,6 +129,16 @@ fn own_nodes_are_let_in_and_the_way_back_is_disputed() {
     check(told(&out, &["shop/front", "node/n1", "--port", "10250"]), 3, &["DENIED", "own node differs", "Calico"]);
     let (_, other) = told(&out, &["shop/front", "node/n2", "--port", "10250"]);
     assert!(!other.contains("Calico"), "{other}");
+}
+
+#[test]
+fn a_pod_that_no_rule_can_name_needs_a_label_first() {
+    let label = "Fix: give shop/bare a label that stays";
+    check(told(&format!("{API_IN}[]"), &["shop/bare", "shop/api-old", "--port", "8080"]), 3, &["DENIED", label]);
+    let every_pod = "podSelector: {}, policyTypes: [Egress], egress: []";
+    check(told(every_pod, &["shop/bare", "192.0.2.99", "--port", "443"]), 3, &["DENIED", label]);
+    let (_, other) = told(every_pod, &["shop/front", "192.0.2.99", "--port", "443"]);
+    assert!(!other.contains("a label that stays"), "{other}");
 }
 
 #[test]

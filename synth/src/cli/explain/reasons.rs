@@ -59,7 +59,12 @@ impl<'a> Context<'a> {
         let strays: Vec<Gap> = end.elsewhere.iter().filter(|gap| self.is_stray(gap)).cloned().collect();
         let denied = matches!(end.decision, Decision::Denied { .. });
         let cause = denied.then(|| self.cause(end, &strays));
-        let (reason, changes) = cause.map(|(reason, changes)| (Some(reason), changes)).unwrap_or_default();
+        let (reason, mut changes) = cause.map(|(reason, changes)| (Some(reason), changes)).unwrap_or_default();
+        let suggestion =
+            denied.then(|| suggestion::suggest(self, &end.isolated_by, &[(self.protocol, self.port)])).flatten();
+        if denied && suggestion.is_none() && changes.is_empty() {
+            changes.extend(suggestion::obstacle(self));
+        }
         report::End {
             decision: self.decision(&end.decision),
             isolated_by: end.isolated_by.iter().filter_map(|&index| self.policy(index)).collect(),
@@ -68,9 +73,7 @@ impl<'a> Context<'a> {
             elsewhere: rules(&strays),
             reason,
             changes,
-            suggestion: denied
-                .then(|| suggestion::suggest(self, &end.isolated_by, &[(self.protocol, self.port)]))
-                .flatten(),
+            suggestion,
         }
     }
 

@@ -57,6 +57,22 @@ pub fn suggest(context: &Context, isolated_by: &[usize], ports: &[(Protocol, u16
     ports.iter().all(|port| admits(context, &proof, *port)).then_some(suggestion)
 }
 
+/// What has to be done first where [`suggest`] finds no rule.
+pub fn obstacle(context: &Context) -> Option<String> {
+    let is_nameless = |kind: &&Kind| matches!(kind.whom, Whom::Pod(_)) && labels(context.state, kind).is_none();
+    let nameless = [context.other(), context.this()].into_iter().find(is_nameless);
+    match (nameless, &context.other().whom) {
+        (Some(kind), _) => Some(format!(
+            "give {} a label that stays, for a rule to select it by: it has none, or none that outlives the pod",
+            plain(&kind.name)
+        )),
+        (None, Whom::Node(addresses)) if addresses.is_empty() => {
+            Some("admit the addresses of the node, which the inventory does not know".to_owned())
+        }
+        (None, _) => None,
+    }
+}
+
 /// A policy that isolates this end and is for its workload alone: what is added to it opens nothing else.
 fn own_policy(context: &Context, index: usize) -> Option<Policy> {
     let policy = context.set.policies().get(index)?;
