@@ -95,7 +95,7 @@ fn policies_and_workloads_may_stand_apart_or_come_from_stdin() {
 #[test]
 fn one_thing_cannot_be_read_twice() {
     let output = with_stdin(&["--policies", "-", "--inventory", "-"], "");
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("--policies and --inventory are both `-`"), "{}", stderr(&output));
 }
 

@@ -7,8 +7,11 @@
 //! | 2 | the command line was wrong | trouble: it could not be done, or the command line was wrong |
 //! | 3 | done, and there are findings: `check` has denied connections or warnings, `explain` a denied connection | |
 //! | 130 | stopped by Ctrl-C or SIGTERM, and nothing was left half done | the same |
+//!
+//! A reader that stops reading (`netwright … | head`) changes nothing about them: what was found was found.
 
 use super::interrupt;
+use std::io;
 use std::process::ExitCode;
 
 /// How a command ended.
@@ -42,4 +45,36 @@ impl From<ExitStatus> for ExitCode {
             ExitStatus::Interrupted => interrupt::EXIT_CODE,
         })
     }
+}
+
+/// A command line that can be parsed and still asks for nothing that could be done.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Misuse(pub String);
+
+/// Ends the verb with [`ExitStatus::Usage`]; the message says what to write instead.
+///
+/// # Errors
+///
+/// Always.
+pub fn misuse<T>(message: impl Into<String>) -> anyhow::Result<T> {
+    Err(Misuse(message.into()).into())
+}
+
+/// What was written, or nothing at all if the reader of stdout went away: then there is nobody left to tell, and the
+/// verb still ends with what it found.
+///
+/// # Errors
+///
+/// Those of `written`, but for a closed pipe.
+pub fn unless_nobody_reads(written: anyhow::Result<()>) -> anyhow::Result<()> {
+    written.or_else(|error| if is_broken_pipe(&error) { Ok(()) } else { Err(error) })
+}
+
+/// Whether the reader of stdout went away.
+pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
 }

@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use std::io::Write;
 use std::path::PathBuf;
 
-/// Draw who talks to whom, with the namespaces as frames.
+/// Draw who talks to whom, with the namespaces as frames
 ///
 /// Ports stand on the arrows as port/protocol; what was never established is dashed. For a picture:
 ///

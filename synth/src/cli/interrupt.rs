@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM while files are being made: stop, so that nothing half done is left behind.
+//! Ctrl-C and SIGTERM during what takes long or makes files: stop, so that nothing half done is left behind.
 
 use crate::replay::Interrupted;
 use crate::synthesis::SynthesisError;
@@ -20,7 +20,7 @@ pub fn watch() {
             }
         };
         if let Err(error) = ctrlc::set_handler(stop) {
-            tracing::warn!(%error, "cannot watch for Ctrl-C: an interruption would leave a hidden folder");
+            tracing::warn!(%error, "cannot watch for Ctrl-C: an interruption may leave something half done");
         }
     });
 }
@@ -32,5 +32,5 @@ pub fn asked() -> Result<(), Interrupted> {
 
 /// Whether `error` is that someone asked to stop.
 pub fn is_cause(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(SynthesisError::Interrupted(_)))
+    error.is::<Interrupted>() || matches!(error.downcast_ref(), Some(SynthesisError::Interrupted(_)))
 }

@@ -1,59 +1,82 @@
 //! Reads what a cluster holds, and the policies that are for it, and says what is odd about either. For every verb that
 //! asks what policies mean in a cluster.
 
-use super::policies::PolicyArgs;
-use super::tell;
+use super::exit::misuse;
+use super::{policies, tell};
 use crate::state::State;
 use anyhow::bail;
 use netwright_policy::{PolicySet, ReadOptions};
 use std::path::{Path, PathBuf};
 
-/// Where it says what the cluster holds.
+/// Where the policies are, and what the cluster holds: in two places or in one.
 #[derive(Debug, clap::Args)]
-pub struct InventoryArgs {
+pub struct SourceArgs {
+    /// The policies: a file, a folder (searched for *.yaml, *.yml and *.json), or `-` for stdin. Without it: those in
+    /// the inventory.
+    #[arg(long, value_name = "PATH")]
+    policies: Option<PathBuf>,
     /// What the cluster holds: manifests, what `kubectl get -A -o yaml` printed, or an observation; a file, a folder, or
     /// `-` for stdin. Without it: what stands beside the policies.
     #[arg(long, value_name = "PATH")]
-    pub inventory: Option<PathBuf>,
+    inventory: Option<PathBuf>,
+    /// Take a field that the API does not have for an error, not for a warning.
+    #[arg(long)]
+    strict: bool,
 }
 
-impl InventoryArgs {
-    /// Reads both, and requires that there is a pod or a workload.
+impl SourceArgs {
+    /// Reads both, and requires that there is a policy, and a pod or a workload.
     ///
     /// # Errors
     ///
-    /// Those of [`PolicyArgs::load`], [`State::load`] and [`state`]; or if nothing is there that policies could be about.
-    pub fn load(&self, args: &PolicyArgs) -> anyhow::Result<(PolicySet, State)> {
+    /// Those of [`policies::load`], [`both`] and [`state`]; or if nothing is there that policies could be about.
+    pub fn load(&self) -> anyhow::Result<(PolicySet, State)> {
         let stdin = Path::new("-");
-        let (policies, state) = match &self.inventory {
-            Some(inventory) if inventory == stdin && args.policies == stdin => {
-                bail!("--policies and --inventory are both `-`: leave out --inventory if stdin holds both")
-            }
-            Some(inventory) => (args.load()?, state(inventory)?),
-            // It can be read only once.
-            None if args.policies == stdin => both_from_stdin(args)?,
-            None => (args.load()?, state(&args.policies)?),
+        let (policies, inventory) = (self.policies.as_deref(), self.inventory.as_deref());
+        not_both_stdin(policies, inventory)?;
+        let (set, state) = match (policies, inventory) {
+            (Some(policies), Some(inventory)) => (policies::load(policies, self.strict)?, state(inventory)?),
+            (Some(policies), None) if policies != stdin => (policies::load(policies, self.strict)?, state(policies)?),
+            // Stdin can be read only once.
+            (Some(place), None) | (None, Some(place)) => both(place, self.strict)?,
+            (None, None) => return misuse("name --policies, --inventory, or both"),
         };
-        if state.pods.is_empty() {
-            let place = self.inventory.as_ref().unwrap_or(&args.policies);
+        if let (true, Some(place)) = (state.pods.is_empty(), inventory.or(policies)) {
             bail!(
                 "{} holds no workload and no pod, so there is nobody to allow anything: name what the cluster holds with --inventory",
-                place.display()
+                name(place)
             );
         }
-        Ok((policies, state))
+        Ok((set, state))
     }
 }
 
-fn both_from_stdin(args: &PolicyArgs) -> anyhow::Result<(PolicySet, State)> {
-    let mut state = State::load_with(&args.policies, ReadOptions { strict: args.strict, ..ReadOptions::default() })?;
-    for warning in &state.policy_warnings {
-        tell(&format!("warning: {warning}"));
+/// # Errors
+///
+/// If both are stdin, which can be read only once.
+pub fn not_both_stdin(policies: Option<&Path>, inventory: Option<&Path>) -> anyhow::Result<()> {
+    let stdin = Some(Path::new("-"));
+    if policies == stdin && inventory == stdin {
+        return misuse("--policies and --inventory are both `-`: leave out one of them if stdin holds both");
     }
+    Ok(())
+}
+
+/// Reads the policies and what the cluster holds from one place.
+///
+/// # Errors
+///
+/// Those of [`State::load_with`], or if there is no policy.
+pub fn both(place: &Path, strict: bool) -> anyhow::Result<(PolicySet, State)> {
+    let mut state = State::load_with(place, ReadOptions { strict, keep_text: true })?;
+    state.policy_warnings.iter().for_each(|warning| tell(&format!("warning: {warning}")));
     tell_remarks(&state);
     let policies = std::mem::take(&mut state.policies);
     if policies.policies().is_empty() {
-        bail!("stdin holds no NetworkPolicy: nothing would be isolated; check what is written there");
+        bail!(
+            "{} holds no NetworkPolicy, so nothing is isolated: name the policies with --policies, or add them (kubectl get networkpolicies -A -o yaml)",
+            name(place)
+        );
     }
     Ok((policies, state))
 }
@@ -70,8 +93,13 @@ pub fn state(path: &Path) -> anyhow::Result<State> {
     Ok(state)
 }
 
+/// How messages call a place that was named on the command line.
+pub fn name(place: &Path) -> String {
+    if place == Path::new("-") { "stdin".to_owned() } else { place.display().to_string() }
+}
+
 /// Tells what is odd about what was read, on stderr.
-pub fn tell_remarks(state: &State) {
+fn tell_remarks(state: &State) {
     state.remarks.iter().for_each(|remark| tell(remark));
     if state.finished > 0 {
         tell(&format!("note: left out {} pods that have come to an end", state.finished));

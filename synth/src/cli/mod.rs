@@ -19,6 +19,7 @@ pub mod summary;
 pub mod synth;
 pub mod table;
 
+use crate::text;
 use clap::{Parser, Subcommand};
 use exit::ExitStatus;
 use std::ffi::OsString;
@@ -36,7 +37,15 @@ use tracing_subscriber::EnvFilter;
 ///   netwright inspect FILE                     is it whole? what was lost?
 ///   netwright graph FILE --format dot          who talks to whom?
 ///   netwright synth FILE --out policies        write the policies, and prove them
-///   netwright check FILE --policies policies   prove them again after an edit
+///   netwright check FILE --policies policies   prove them again after an edit, and lint them
+///
+/// Policies, whoever wrote them, over an observation, plain manifests or what kubectl prints:
+///
+///   netwright connectivity --policies policies --inventory FILE   all that they allow
+///   netwright explain shop/web shop/svc/cart --port 80 --policies policies --inventory FILE
+///                                                                 why can web not call cart?
+///   netwright diff old new --inventory FILE                       what does the edit open or close?
+///   netwright check --policies policies --inventory FILE          mistakes in them
 #[derive(Debug, Parser)]
 #[command(name = "netwright", version, verbatim_doc_comment, after_help = AFTER_HELP)]
 struct Netwright {
@@ -45,19 +54,20 @@ struct Netwright {
 }
 
 const AFTER_HELP: &str = "\
-Exit codes: 0 done; 1 error; 2 wrong usage; 3 findings (connections that are denied, or warnings);
-130 interrupted. Those of diff: 0 the same; 1 different; 2 could not compare.
+Exit codes: 0 done, nothing to object to; 1 error; 2 wrong usage; 130 interrupted;
+3 findings: check has denied connections or warnings, explain a connection that is not allowed.
+Those of diff: 0 the same; 1 different; 2 could not be compared, or wrong usage.
 Environment: RUST_LOG sets what is logged to stderr (default: warn); NO_COLOR turns colours off.";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Inspect(inspect::Args),
+    Graph(graph::Args),
     Synth(synth::Args),
     Check(check::Args),
     Connectivity(connectivity::Args),
-    Diff(diff::Args),
-    Graph(graph::Args),
-    Inspect(inspect::Args),
     Explain(explain::Args),
+    Diff(diff::Args),
 }
 
 /// Runs the command with the process's arguments.
@@ -89,22 +99,26 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, out: &mut dyn Write) -
         Verb::Inspect(arguments) => inspect::run(&arguments, out),
         Verb::Explain(arguments) => explain::run(&arguments, out),
     };
-    match result.and_then(|status| Ok(out.flush().map(|()| status)?)) {
+    let flushed = |out: &mut dyn Write| exit::unless_nobody_reads(out.flush().map_err(Into::into));
+    match result.and_then(|status| flushed(out).map(|()| status)) {
         Ok(status) => status,
-        Err(error) if is_broken_pipe(&error) => ExitStatus::Success,
-        Err(error) => {
-            tell(&format!("error: {}", message(&error)));
-            if interrupt::is_cause(&error) { ExitStatus::Interrupted } else { failed }
-        }
+        Err(error) => report(&error, failed),
     }
 }
 
-/// Whether the reader of stdout went away (`netwright … | head`): no error, there is just nobody left to tell.
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<io::Error>())
-        .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+/// Says what went wrong, and what that means for the exit code; `failed` if it means nothing else.
+fn report(error: &anyhow::Error, failed: ExitStatus) -> ExitStatus {
+    if exit::is_broken_pipe(error) {
+        return ExitStatus::Success;
+    }
+    tell(&format!("error: {}", message(error)));
+    if interrupt::is_cause(error) {
+        ExitStatus::Interrupted
+    } else if error.is::<exit::Misuse>() {
+        ExitStatus::Usage
+    } else {
+        failed
+    }
 }
 
 /// The error with its causes, each said once: most messages already hold the cause.
@@ -114,8 +128,10 @@ fn message(error: &anyhow::Error) -> String {
     })
 }
 
-/// Says something to the person, on stderr.
+/// Says something to the person, on stderr. Its lines are made safe for a terminal, as far as they are not yet.
 fn tell(message: &str) {
-    // If stderr is closed there is no better place to report it.
-    let _ = writeln!(io::stderr(), "{message}");
+    for line in message.split('\n') {
+        // If stderr is closed there is no better place to report it.
+        let _ = writeln!(io::stderr(), "{}", text::visible(line));
+    }
 }

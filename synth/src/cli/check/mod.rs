@@ -3,7 +3,7 @@
 mod replay;
 mod sources;
 
-use super::exit::ExitStatus;
+use super::exit::{ExitStatus, unless_nobody_reads};
 use super::lint::{self, LintArgs, LintReport, Linted};
 use super::table::Output;
 use crate::replay::Replay;
@@ -30,7 +30,6 @@ use std::path::PathBuf;
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     /// The observation file.
-    #[arg(required_unless_present_any = ["inventory", "policies", "list"])]
     observation: Option<PathBuf>,
     /// The policies: a file, a folder (searched for *.yaml, *.yml and *.json), or `-` for stdin.
     #[arg(long, value_name = "DIR")]
@@ -56,10 +55,11 @@ pub struct Args {
 
 const EXAMPLES: &str = "\
 Examples:
-  netwright check FILE --policies policies       replay an observation, and lint
-  netwright check --policies policies            lint the manifests of a folder, with the workloads in it
-  kubectl get deploy,sts,ds,po,svc,no,ns,netpol -A -o yaml | netwright check --inventory - --cni cilium
-  netwright check --list --cni kube-router       what is checked, and what kube-router does in its own way";
+  netwright check FILE --policies policies   replay an observation, and lint
+  netwright check --policies manifests       lint a folder of policies and workloads
+  netwright check --list --cni kube-router   what is checked, and what kube-router does otherwise
+  kubectl get deploy,sts,ds,po,svc,no,ns,netpol -A -o yaml |
+    netwright check --inventory - --cni cilium";
 
 /// Runs the verb.
 pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitStatus> {
@@ -71,7 +71,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitStatus> {
     let replayed = observation.map(|observation| Replayed::new(observation, &policies)).transpose()?;
     let linted = state.map(|state| lint::run(&args.lint, &policies, &state, replayed.is_some()));
     let result = Checked { policies, replayed, linted };
-    args.output.write(out, || result.report(), |out| result.table(out))?;
+    unless_nobody_reads(args.output.write(out, || result.report(), |out| result.table(out)))?;
     Ok(if result.has_findings() { ExitStatus::Findings } else { ExitStatus::Success })
 }
 

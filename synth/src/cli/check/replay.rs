@@ -1,8 +1,8 @@
 //! Replay, for `netwright check`: would these policies deny what was seen?
 
-use crate::cli::progress;
 use crate::cli::summary::describe;
 use crate::cli::table;
+use crate::cli::{interrupt, progress};
 use crate::replay::{Denial, Replay, replay};
 use netwright_policy::{Direction, NetworkPolicy, PolicySet};
 use netwright_record::Observation;
@@ -16,9 +16,10 @@ use std::io::Write;
 /// If it is interrupted.
 pub(super) fn run(observation: &Observation, policies: &PolicySet) -> anyhow::Result<Replay> {
     let bar = progress::bar(observation.edges.len(), "replaying");
+    interrupt::watch();
     let replay = replay(observation, policies, || {
         bar.inc(1);
-        Ok(())
+        interrupt::asked()
     });
     bar.finish_and_clear();
     Ok(replay?)

@@ -6,8 +6,7 @@ mod list;
 mod table;
 
 use super::exit::ExitStatus;
-use super::inventory::InventoryArgs;
-use super::policies::PolicyArgs;
+use super::inventory::SourceArgs;
 use crate::connectivity::{By, Connectivity, Entry, Units};
 use clap::ValueEnum;
 use std::io::Write;
@@ -25,9 +24,7 @@ use std::io::Write;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    policies: PolicyArgs,
-    #[command(flatten)]
-    inventory: InventoryArgs,
+    sources: SourceArgs,
     /// What to take together.
     #[arg(long, value_enum, default_value_t)]
     by: By,
@@ -57,7 +54,7 @@ enum Form {
 
 /// Runs the verb.
 pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitStatus> {
-    let (policies, state) = args.inventory.load(&args.policies)?;
+    let (policies, state) = args.sources.load()?;
     let units = Units::new(&state, args.by, &[&policies]);
     let list = List { connectivity: Connectivity::new(&units, &policies), exposed: args.exposed };
     let mut out = std::io::BufWriter::new(out);

@@ -3,12 +3,11 @@
 mod observations;
 mod policies;
 
-use super::exit::ExitStatus;
+use super::exit::{ExitStatus, misuse};
+use super::inventory::name;
+use super::observation;
 use super::table::Output;
-use crate::state::is_observation;
-use anyhow::{Context, bail};
-use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Compare two policy sets by what they allow, or two observations by what they saw.
@@ -23,12 +22,12 @@ use std::path::{Path, PathBuf};
 /// Exits with 0 if they are the same, with 1 if not, with 2 if they could not be compared.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The earlier policies (a file or a folder), or the first observation.
+    /// The earlier policies (a file, a folder, or `-` for stdin), or the first observation.
     a: PathBuf,
-    /// The later policies, or the second observation.
+    /// The later policies (likewise), or the second observation.
     b: PathBuf,
-    /// Policies: what the cluster holds (manifests, what `kubectl get -A -o yaml` printed, or an observation). Without it:
-    /// the workloads beside B, or else those beside A.
+    /// Policies: what the cluster holds: manifests, what `kubectl get -A -o yaml` printed, or an observation; a file, a
+    /// folder, or `-` for stdin. Without it: the workloads beside B, or else those beside A.
     #[arg(long, value_name = "PATH")]
     inventory: Option<PathBuf>,
     /// Policies: take a field that the API does not have for an error, not for a warning.
@@ -51,36 +50,34 @@ fn namespaces(text: &str) -> Result<(String, String), String> {
 
 /// Runs the verb.
 pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitStatus> {
-    let equal = match (holds_observation(&args.a)?, holds_observation(&args.b)?) {
+    only_one_stdin(args)?;
+    let equal = match (observation::is_at(&args.a)?, observation::is_at(&args.b)?) {
         (true, true) if args.inventory.is_some() || args.strict => {
-            bail!("--inventory and --strict are for policies: an observation holds its own inventory")
+            return misuse("--inventory and --strict are for policies: an observation holds its own inventory");
         }
         (true, true) => observations::compare(args, out)?,
         (false, false) if !args.map_namespace.is_empty() => {
-            bail!("--map-namespace is for observations: policies are compared over one inventory, by its own names")
+            return misuse(
+                "--map-namespace is for observations: policies are compared over one inventory, by its own names",
+            );
         }
         (false, false) => policies::compare(args, out)?,
         (a, _) => {
             let (observation, other) = if a { (&args.a, &args.b) } else { (&args.b, &args.a) };
-            bail!(
+            return misuse(format!(
                 "{} is an observation and {} is not: compare two observations, or two policy sets; `netwright check` holds one against the other",
-                observation.display(),
-                other.display()
-            )
+                name(observation),
+                name(other)
+            ));
         }
     };
     Ok(if equal { ExitStatus::Success } else { ExitStatus::Different })
 }
 
-/// How many bytes tell an observation from a manifest: those of the longest header there may be.
-const HEADER: u64 = 1 << 16;
-
-fn holds_observation(path: &Path) -> anyhow::Result<bool> {
-    if path.is_dir() {
-        return Ok(false);
+fn only_one_stdin(args: &Args) -> anyhow::Result<()> {
+    let places = [Some(&args.a), Some(&args.b), args.inventory.as_ref()];
+    if places.into_iter().flatten().filter(|place| place.as_path() == Path::new("-")).count() > 1 {
+        return misuse("only one of A, B and --inventory can be `-`: stdin can be read once");
     }
-    let mut start = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(HEADER).read_to_end(&mut start));
-    read.with_context(|| format!("cannot read {path:?}"))?;
-    Ok(is_observation(&start))
+    Ok(())
 }

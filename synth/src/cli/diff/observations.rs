@@ -1,6 +1,7 @@
 //! Two observations, by what was established.
 
 use super::Args;
+use crate::cli::exit::unless_nobody_reads;
 use crate::cli::{observation, table, tell};
 use crate::comparison::{Comparison, Link, Party};
 use crate::text::plain;
@@ -17,7 +18,7 @@ pub(super) fn compare(args: &Args, out: &mut dyn Write) -> anyhow::Result<bool> 
     let namespaces: BTreeMap<String, String> = args.map_namespace.iter().cloned().collect();
     warn_of_unknown(&first, &namespaces);
     let comparison = Comparison::of(&first, &second, &namespaces);
-    args.output.write(out, || report(&comparison), |out| Ok(table(args, &comparison, out)?))?;
+    unless_nobody_reads(args.output.write(out, || report(&comparison), |out| Ok(table(args, &comparison, out)?)))?;
     Ok(comparison.is_equal())
 }
 

@@ -1,47 +1,40 @@
 //! Two policy sets, by what they allow over one inventory.
 
 use super::Args;
-use crate::cli::{inventory, table, tell};
+use crate::cli::exit::unless_nobody_reads;
+use crate::cli::inventory::name;
+use crate::cli::{inventory, policies, table, tell};
 use crate::connectivity::compare::Comparison;
 use crate::connectivity::report::EntryReport;
 use crate::connectivity::{By, Connectivity, Entry, Units};
 use crate::state::State;
 use crate::text::plain;
 use anyhow::bail;
-use netwright_policy::{LoadError, PolicySet, ReadOptions};
+use netwright_policy::PolicySet;
 use serde::Serialize;
 use std::io::Write;
 use std::path::Path;
 
 /// Compares them, and says whether they allow the same.
 pub(super) fn compare(args: &Args, out: &mut dyn Write) -> anyhow::Result<bool> {
-    let options = ReadOptions { strict: args.strict, ..ReadOptions::default() };
-    let (before, after) = (load(&args.a, options)?, load(&args.b, options)?);
+    let (before, after) = (load(&args.a, args.strict)?, load(&args.b, args.strict)?);
     if before.policies().is_empty() && after.policies().is_empty() {
-        bail!("neither {} nor {} holds a NetworkPolicy: check the paths", args.a.display(), args.b.display());
+        bail!("neither {} nor {} holds a NetworkPolicy: check the paths", name(&args.a), name(&args.b));
     }
     let (state, place) = state(args)?;
     let units = Units::new(&state, By::Workload, &[&before, &after]);
     let comparison = Connectivity::new(&units, &before).compare(&Connectivity::new(&units, &after));
     let (allowed, denied) = (by_block(&comparison.allowed), by_block(&comparison.denied));
-    args.output.write(out, || report(&allowed, &denied), |out| Ok(table(&comparison, &units, place, out)?))?;
+    let told = args.output.write(out, || report(&allowed, &denied), |out| Ok(table(&comparison, &units, place, out)?));
+    unless_nobody_reads(told)?;
     Ok(comparison.is_equal())
 }
 
 /// Without policies everything is allowed: that too can be compared with.
-fn load(path: &Path, options: ReadOptions) -> anyhow::Result<PolicySet> {
-    let read = options.load(path);
-    let warnings = match &read {
-        Ok(parsed) => parsed.warnings.as_slice(),
-        Err(LoadError::Invalid { failure, .. }) => failure.warnings.as_slice(),
-        Err(_) => &[],
-    };
-    for warning in warnings {
-        tell(&format!("warning: {warning}"));
-    }
-    let policies = read?.policies;
+fn load(path: &Path, strict: bool) -> anyhow::Result<PolicySet> {
+    let policies = policies::read(path, strict)?.policies;
     if policies.policies().is_empty() {
-        tell(&format!("warning: {} holds no NetworkPolicy: it allows everything", plain(&path.to_string_lossy())));
+        tell(&format!("warning: {} holds no NetworkPolicy: it allows everything", name(path)));
     }
     Ok(policies)
 }
@@ -52,7 +45,9 @@ fn state(args: &Args) -> anyhow::Result<(State, &Path)> {
         Some(inventory) => vec![inventory],
         None => vec![&args.b, &args.a],
     };
-    for place in places {
+    // Stdin has been read, for the policies.
+    let is_left = |place: &&Path| args.inventory.is_some() || *place != Path::new("-");
+    for place in places.into_iter().filter(is_left) {
         let state = inventory::state(place)?;
         if !state.pods.is_empty() {
             return Ok((state, place));
@@ -74,7 +69,7 @@ fn table(comparison: &Comparison, units: &Units, place: &Path, out: &mut dyn Wri
         }
         write!(out, "{}", table::render(&rows))?;
     }
-    let (place, units) = (plain(&place.to_string_lossy()), units.all().len());
+    let (place, units) = (plain(&name(place)), units.all().len());
     if comparison.is_equal() {
         return writeln!(out, "both allow the same, for the {units} workloads of {place}");
     }

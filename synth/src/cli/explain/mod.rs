@@ -13,23 +13,21 @@ pub mod report;
 pub mod suggestion;
 pub mod words;
 
-use super::exit::ExitStatus;
-use super::inventory::InventoryArgs;
-use super::policies::PolicyArgs;
+use super::exit::{ExitStatus, misuse, unless_nobody_reads};
+use super::inventory::SourceArgs;
 use super::table::Output;
-use super::tell;
 use crate::state::State;
-use crate::state::reference::Subject;
-use anyhow::bail;
-use netwright_policy::{Answer as Said, Direction, PolicySet, Protocol, ReadOptions, Traffic, explain};
+use crate::state::reference::{ReferenceError, Subject};
+use netwright_policy::{Answer as Said, Direction, PolicySet, Protocol, Traffic, explain};
 use question::{Kind, Kinds, Target, Targets};
 use reasons::Context;
 use report::{Answer, Connection, Decision, End, Report, Side};
 use std::io::Write;
-use std::path::PathBuf;
 
-/// Explain why a connection is allowed or denied: which policies isolate which end, which rule admits it, or what the
-/// nearest rules lack.
+/// Explain why a connection is allowed or denied.
+///
+/// Which policies isolate which end, which rule admits it, or what the nearest rules lack, what to change, and whether
+/// the client reaches DNS.
 ///
 /// FROM and TO are a pod or workload (NAMESPACE/NAME, or NAMESPACE/KIND/NAME to be exact), a Service
 /// (NAMESPACE/svc/NAME), a node (node/NAME), an address, or `internet`. A Service's port becomes the target port of each
@@ -44,25 +42,21 @@ pub struct Args {
     /// Who is connected to.
     to: String,
     /// The port, as the client asks for it.
-    #[arg(short, long, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(short, long, value_parser = port_number)]
     port: Option<u16>,
     /// The protocol: TCP, UDP, SCTP, or another such as ICMP.
     #[arg(long, default_value = "TCP")]
     protocol: String,
-    /// What the cluster holds: manifests, what `kubectl get -A -o yaml` printed, or an observation; a file, a folder, or
-    /// `-` for stdin. Without it: what stands beside the policies.
-    #[arg(long, value_name = "PATH", required_unless_present = "policies")]
-    inventory: Option<PathBuf>,
-    /// The policies: a file, a folder (searched for *.yaml, *.yml and *.json), or `-` for stdin. Without it: those in
-    /// the inventory.
-    #[arg(long, value_name = "DIR")]
-    policies: Option<PathBuf>,
-    /// Take a field that the API does not have for an error, not for a warning.
-    #[arg(long)]
-    strict: bool,
+    #[command(flatten)]
+    sources: SourceArgs,
     /// The form of the answer.
     #[arg(short, long, value_enum, default_value_t = Output::Table)]
     output: Output,
+}
+
+fn port_number(text: &str) -> Result<u16, String> {
+    let number = text.parse().ok().filter(|&port| port != 0);
+    number.ok_or_else(|| "must be a number from 1 to 65535; names of ports are not asked for, and the protocol is given by --protocol".to_owned())
 }
 
 /// Runs the verb.
@@ -70,40 +64,28 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitStatus> {
     let protocol = args.protocol.to_ascii_uppercase();
     let named: Option<Protocol> = protocol.parse().ok();
     if named.is_some() != args.port.is_some() {
-        tell(match named {
-            Some(_) => "error: --port is missing: policies are about ports",
-            None => "error: --port has no meaning for a protocol other than TCP, UDP and SCTP",
+        return misuse(match named {
+            Some(_) => "--port is missing: policies are about ports",
+            None => "--port has no meaning for a protocol other than TCP, UDP and SCTP",
         });
-        return Ok(ExitStatus::Usage);
     }
-    let (set, state) = load(args)?;
-    let subjects = [state.find(&args.from)?, state.find(&args.to)?];
+    let (set, state) = args.sources.load()?;
+    let subjects = [find(&state, &args.from)?, find(&state, &args.to)?];
     let report = match (named, args.port) {
         (Some(protocol), Some(port)) => Asked::new(&state, &set, subjects, protocol, port).report(args),
         _ => undefined(&state, &set, subjects, &protocol, args),
     };
-    args.output.write(out, || &report, |out| Ok(out.write_all(words::text(&report)?.as_bytes())?))?;
+    let told = args.output.write(out, || &report, |out| Ok(out.write_all(words::text(&report)?.as_bytes())?));
+    unless_nobody_reads(told)?;
     Ok(if report.answer == Answer::Allowed { ExitStatus::Success } else { ExitStatus::Findings })
 }
 
-/// What the cluster holds, and the policies: of one place if only one is named.
-fn load(args: &Args) -> anyhow::Result<(PolicySet, State)> {
-    let Some(inventory) = args.inventory.as_ref().filter(|_| args.policies.is_none()) else {
-        let policies = args.policies.clone().unwrap_or_default();
-        let inventory = InventoryArgs { inventory: args.inventory.clone() };
-        return inventory.load(&PolicyArgs { policies, strict: args.strict });
-    };
-    let mut state = State::load_with(inventory, ReadOptions { strict: args.strict, keep_text: true })?;
-    state.remarks.iter().for_each(|remark| tell(remark));
-    state.policy_warnings.iter().for_each(|warning| tell(&format!("warning: {warning}")));
-    let set = std::mem::take(&mut state.policies);
-    if set.policies().is_empty() {
-        bail!(
-            "{} holds no NetworkPolicy, so nothing can be denied: give --policies, or add them (kubectl get networkpolicies -A -o yaml)",
-            inventory.display()
-        );
+/// Who or what is called so. A name in none of the forms is a wrong command line, an unknown one is not.
+fn find<'a>(state: &'a State, written: &str) -> anyhow::Result<Subject<'a>> {
+    match state.find(written) {
+        Err(error @ ReferenceError::Syntax { .. }) => misuse(error.to_string()),
+        found => Ok(found?),
     }
-    Ok((set, state))
 }
 
 /// A question about a port.

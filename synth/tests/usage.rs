@@ -1,0 +1,139 @@
+//! What the command line says to those who are in a hurry: where things may stand, what a wrong command line is told,
+//! and that exit codes do not depend on who reads the output.
+
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
+
+use std::process::{Command, Output, Stdio};
+
+const SHOP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/shop");
+
+fn netwright(arguments: &[&str], stdin: &str) -> Output {
+    assert_cmd::cargo::cargo_bin_cmd!("netwright").args(arguments).write_stdin(stdin).output().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn fixture(name: &str) -> String {
+    format!("{SHOP}/{name}")
+}
+
+/// The policies and the workloads of the shop, as one stream.
+fn shop() -> String {
+    let read = |name| std::fs::read_to_string(fixture(name)).unwrap();
+    format!("{}\n---\n{}", read("workloads.yaml"), read("policies.yaml"))
+}
+
+#[test]
+fn policies_and_workloads_of_one_stream_serve_every_verb() {
+    let (policies, manifests) = (fixture("policies.yaml"), fixture("workloads.yaml"));
+    for verb in [vec!["connectivity"], vec!["explain", "shop/front", "shop/api", "--port", "8080"], vec!["check"]] {
+        let with = |more: &[&str], stdin: &str| {
+            let output = netwright(&[verb.as_slice(), more].concat(), stdin);
+            (output.status.code(), stdout(&output).lines().next().map(ToOwned::to_owned), stderr(&output))
+        };
+        let apart = with(&["--policies", &policies, "--inventory", &manifests], "");
+        assert_eq!(with(&["--policies", "-"], &shop()).0, apart.0, "{verb:?}: {}", apart.2);
+        assert_eq!(with(&["--inventory", "-"], &shop()).0, apart.0, "{verb:?}");
+        if verb != ["check"] {
+            assert_eq!(with(&["--policies", "-"], &shop()).1, apart.1, "the first line names no file: {verb:?}");
+        }
+        let (code, _, told) = with(&["--policies", "-", "--inventory", "-"], &shop());
+        assert!(code == Some(2) && told.contains("leave out one of them"), "{verb:?}: {told}");
+        let (code, _, told) = with(&[], "");
+        assert!(code == Some(2) && told.contains("--policies") && told.contains("--inventory"), "{verb:?}: {told}");
+    }
+}
+
+#[test]
+fn a_rule_in_a_stream_has_its_line() {
+    let policies = "\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: cart, namespace: shop}
+spec:
+  selector: {matchLabels: {app: cart}}
+  template: {metadata: {labels: {app: cart}}, spec: {containers: [{name: cart, image: cart}]}}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: cart, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: cart}}
+  ingress:
+  - from: [{podSelector: {matchLabels: {app: web}}}]
+  - from: [{podSelector: {matchLabels: {app: nobody}}}]
+";
+    for place in ["--policies", "--inventory"] {
+        let output = netwright(&["check", place, "-"], policies);
+        let text = stdout(&output);
+        assert!(text.contains("spec.ingress[1].from[0] (line 15)"), "{place}: {text}");
+    }
+}
+
+#[test]
+fn a_policy_set_on_stdin_is_compared() {
+    let (policies, manifests) = (fixture("policies.yaml"), fixture("workloads.yaml"));
+    let text = std::fs::read_to_string(&policies).unwrap();
+    let same = netwright(&["diff", "-", &policies, "--inventory", &manifests], &text);
+    assert_eq!(same.status.code(), Some(0), "{}", stderr(&same));
+    let beside = netwright(&["diff", &policies, "-", "--inventory", "-"], &text);
+    assert_eq!(beside.status.code(), Some(2), "stdin cannot be read twice");
+    let nobody = netwright(&["diff", &policies, "-"], &shop());
+    assert!(stderr(&nobody).contains("--inventory"), "{}", stderr(&nobody));
+}
+
+#[test]
+fn manifests_in_the_place_of_an_observation_are_told_where_to_go() {
+    let output = netwright(&["check", &fixture("workloads.yaml"), "--policies", &fixture("policies.yaml")], "");
+    let told = stderr(&output);
+    assert!(output.status.code() == Some(1) && told.contains("--inventory"), "{told}");
+}
+
+#[test]
+fn what_is_no_name_or_port_is_a_wrong_command_line_and_an_unknown_name_is_not() {
+    let sources = ["--policies", &fixture("policies.yaml"), "--inventory", &fixture("workloads.yaml")];
+    let explain = |ends: &[&str]| netwright(&[&["explain"], ends, &sources].concat(), "");
+    let code = |ends: &[&str]| explain(ends).status.code();
+    assert_eq!(code(&["api", "shop/api", "--port", "80"]), Some(2));
+    assert_eq!(code(&["shop/nobody", "shop/api", "--port", "80"]), Some(1));
+    assert_eq!(code(&["shop/front", "shop/api"]), Some(2));
+    let told = stderr(&explain(&["shop/front", "shop/api", "--port", "80/UDP"]));
+    assert!(told.contains("1 to 65535") && told.contains("--protocol"), "{told}");
+}
+
+/// A pipeline must not pass because somebody looked at the first lines only.
+#[test]
+fn findings_are_findings_though_nobody_reads_them() {
+    let sources = ["--policies", &fixture("policies.yaml"), "--inventory", &fixture("workloads.yaml")];
+    let nothing = tempfile::NamedTempFile::new().unwrap();
+    let nothing = nothing.path().to_str().unwrap();
+    let status = |arguments: &[&str]| {
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("netwright"));
+        let mut child = command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        drop(child.stdout.take());
+        child.wait().unwrap().code()
+    };
+    assert_eq!(status(&[&["explain", "192.0.2.1", "shop/api", "--port", "1"], &sources[..]].concat()), Some(3));
+    assert_eq!(status(&[&["check", "--deny", "note"], &sources[..]].concat()), Some(3));
+    assert_eq!(status(&[&["connectivity"], &sources[..]].concat()), Some(0));
+    assert_eq!(status(&["diff", sources[1], nothing, "--inventory", sources[3]]), Some(1));
+}
+
+#[test]
+fn a_path_cannot_speak_to_the_terminal() {
+    for arguments in [
+        vec!["check", "no\u{1b}[31m", "--policies", "no\u{1b}[31m"],
+        vec!["inspect", "no\u{1b}[31m"],
+        vec!["diff", "no\u{1b}[31m", "no\u{1b}[31m"],
+        vec!["connectivity", "--policies", "no\u{1b}[31m"],
+    ] {
+        let told = stderr(&netwright(&arguments, ""));
+        assert!(told.contains("\\u{1b}[31m") && !told.contains('\u{1b}'), "{told:?}");
+    }
+}
