@@ -39,6 +39,21 @@ pub(crate) struct ShortPolicy {
     pub(crate) egress: Option<Box<[ShortRule]>>,
 }
 
+impl ShortPolicy {
+    /// The pods it selects, as the peer that selects the same.
+    pub(crate) fn selected(&self) -> ShortPeer {
+        ShortPeer::Own { namespace: self.namespace, pods: Some(self.pod_selector) }
+    }
+
+    /// The rules of a direction, where it is about that.
+    pub(crate) fn rules(&self, direction: Direction) -> Option<&[ShortRule]> {
+        match direction {
+            Direction::Ingress => self.ingress.as_deref(),
+            Direction::Egress => self.egress.as_deref(),
+        }
+    }
+}
+
 /// A rule; `None` is every peer, every port.
 #[derive(Debug, Clone)]
 pub(crate) struct ShortRule {

@@ -94,7 +94,7 @@ fn admits<'a>(facts: &Facts<'a>, at: &At<'a>, dns: Option<&Dns>, protocol: Proto
 
 fn is_for_dns<'a>(facts: &Facts<'a>, at: &At<'a>, dns: &Dns) -> bool {
     at.rule.peers.is_none()
-        || at.selectors().any(|peer| facts.peer(at, &peer).intersects(&dns.pods))
+        || at.selectors().any(|peer| facts.peer(&peer).intersects(&dns.pods))
         || at.blocks().any(|(_, block)| dns.addresses.iter().any(|address| holds(block, *address)))
 }
 

@@ -67,8 +67,7 @@ fn repeated(facts: &Facts<'_>, found: &mut Findings<'_>) {
 
 fn readmitted(facts: &Facts<'_>, found: &mut Findings<'_>) {
     for at in facts.rules() {
-        let rules = at.policy.rules(at.direction).unwrap_or_default();
-        let all: Vec<At<'_>> = rules.iter().enumerate().map(|(number, rule)| At { number, rule, ..at }).collect();
+        let all: Vec<At<'_>> = facts.rules_of(at.index, at.direction).collect();
         for (place, block) in at.blocks() {
             for (number, except) in block.except.iter().enumerate() {
                 let by = all.iter().filter(|other| shares_port(&at, other)).flat_map(|other| admitting(other, except));

@@ -21,7 +21,7 @@ const WIDEST: usize = 32;
 fn run(facts: &Facts<'_>, found: &mut Findings<'_>) {
     for at in facts.rules().filter(|at| !facts.selected(at.index).is_empty()) {
         for peer in at.selectors() {
-            let others = facts.peer(&at, &peer);
+            let others = facts.peer(&peer);
             if others.is_empty() || others.iter().nth(WIDEST).is_some() || is_met(facts, &at, &others) {
                 continue;
             }
@@ -53,12 +53,10 @@ fn is_met<'a>(facts: &Facts<'a>, at: &At<'a>, others: &Groups) -> bool {
 
 /// Whether a policy of the other end has a rule for these pods with a port in common.
 fn answers<'a>(facts: &Facts<'a>, at: &At<'a>, index: usize, other: usize, opposite: Direction, own: &Groups) -> bool {
-    let Some(policy) = facts.input.policies.policies().get(index) else { return false };
-    let rules = policy.rules(opposite).unwrap_or_default().iter().enumerate();
-    rules.map(|(number, rule)| At { policy, index, direction: opposite, number, rule }).any(|back| {
+    facts.rules_of(index, opposite).any(|back| {
         let common = back.rule.peers.is_none()
             || back.blocks().next().is_some()
-            || back.selectors().any(|peer| facts.peer(&back, &peer).intersects(own));
+            || back.selectors().any(|peer| facts.peer(&peer).intersects(own));
         common && shares_port(facts, at, &back, other, own)
     })
 }

@@ -20,7 +20,7 @@ fn run(facts: &Facts<'_>, found: &mut Findings<'_>) {
         if policy.pod_selector.requirements.is_empty() {
             continue;
         }
-        let hosts = facts.hosts.select(&policy.namespace, None, Some(&policy.pod_selector));
+        let hosts = facts.selected_hosts(index);
         if !hosts.is_empty() {
             let names = facts.hosts.members(&hosts).map(Group::name).collect();
             found.policy(

@@ -17,8 +17,8 @@ pub(super) const CHECK: Check = Check {
 fn run(facts: &Facts<'_>, found: &mut Findings<'_>) {
     for at in facts.rules() {
         for peer in at.selectors() {
-            let hosts = facts.hosts.select(&at.policy.namespace, peer.namespaces, peer.pods);
-            if !hosts.is_empty() && facts.peer(&at, &peer).is_empty() {
+            let hosts = facts.peer_hosts(&peer);
+            if !hosts.is_empty() && facts.peer(&peer).is_empty() {
                 let names = facts.hosts.members(&hosts).map(Group::name).collect();
                 let message = "selects only host-network pods, which are nodes to a policy";
                 found.policy(at.index, at.part(Part::Peer(peer.place)), message, names);

@@ -60,7 +60,7 @@ fn report(
 fn protocols<'a>(facts: &Facts<'a>, at: &At<'a>, name: &str, protocol: Protocol) -> Option<BTreeSet<Protocol>> {
     let destinations: Vec<Rc<Groups>> = match (at.direction, &at.rule.peers) {
         (Direction::Ingress, _) => vec![facts.selected(at.index)],
-        (Direction::Egress, Some(_)) => at.selectors().map(|peer| facts.peer(at, &peer)).collect(),
+        (Direction::Egress, Some(_)) => at.selectors().map(|peer| facts.peer(&peer)).collect(),
         (Direction::Egress, None) => vec![Rc::new(facts.pods.all())],
     };
     // Of pods that are not known nothing can be said. An address has no named ports at all.

@@ -20,7 +20,7 @@ fn run(facts: &Facts<'_>, found: &mut Findings<'_>) {
     }
     for at in facts.rules() {
         for peer in at.selectors() {
-            if peer.namespaces.is_some_and(|selector| !facts.pods.chooses_any(selector)) {
+            if facts.has_no_namespace(&peer) {
                 let message = "its namespaceSelector selects no namespace";
                 found.policy(at.index, at.part(Part::Peer(peer.place)), message, Named::none());
             }

@@ -40,7 +40,7 @@ fn named_port(facts: &Facts<'_>, found: &mut Findings<'_>) {
 fn host_network(facts: &Facts<'_>, found: &mut Findings<'_>) {
     for at in facts.rules() {
         for peer in at.selectors().filter(|peer| peer.namespaces.is_some() && peer.pods.is_none()) {
-            let hosts = facts.hosts.select(&at.policy.namespace, peer.namespaces, None);
+            let hosts = facts.peer_hosts(&peer);
             if !hosts.is_empty() {
                 let names: Named = facts.hosts.members(&hosts).map(Group::name).collect();
                 let message = "leaves out the host-network pods of these namespaces";

@@ -20,9 +20,9 @@ fn run(facts: &Facts<'_>, found: &mut Findings<'_>) {
     }
     for at in facts.rules() {
         for peer in at.selectors() {
-            let no_namespace = peer.namespaces.is_some_and(|selector| !facts.pods.chooses_any(selector));
-            let hosts = || facts.hosts.select(&at.policy.namespace, peer.namespaces, peer.pods);
-            if !no_namespace && facts.peer(&at, &peer).is_empty() && hosts().is_empty() && !facts.is_unknown(&peer) {
+            let no_namespace = facts.has_no_namespace(&peer);
+            let hosts = || facts.peer_hosts(&peer);
+            if !no_namespace && facts.peer(&peer).is_empty() && hosts().is_empty() && !facts.is_unknown(&peer) {
                 found.policy(at.index, at.part(Part::Peer(peer.place)), "selects no pod", Named::none());
             }
         }

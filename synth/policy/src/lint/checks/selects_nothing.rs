@@ -24,7 +24,7 @@ fn run(facts: &Facts<'_>, found: &mut Findings<'_>) {
         {
             continue;
         }
-        if facts.hosts.select(&policy.namespace, None, Some(&policy.pod_selector)).is_empty() {
+        if facts.selected_hosts(index).is_empty() {
             found.policy(index, Field::PodSelector, "selects no pod of its namespace", Named::none());
         }
     }

@@ -106,6 +106,6 @@ fn is_named(facts: &Facts<'_>, port: &ServicePort, backends: &Groups) -> bool {
 fn destinations<'a>(facts: &Facts<'a>, at: &At<'a>) -> Vec<Rc<Groups>> {
     match at.direction {
         Direction::Ingress => vec![facts.selected(at.index)],
-        Direction::Egress => at.selectors().map(|peer| facts.peer(at, &peer)).collect(),
+        Direction::Egress => at.selectors().map(|peer| facts.peer(&peer)).collect(),
     }
 }

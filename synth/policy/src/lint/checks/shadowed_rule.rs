@@ -19,9 +19,8 @@ fn run(facts: &Facts<'_>, found: &mut Findings<'_>) {
     for (index, policy) in facts.policies() {
         for direction in [Direction::Ingress, Direction::Egress] {
             let rules = policy.rules(direction).unwrap_or_default();
-            for (number, rule) in rules.iter().enumerate() {
-                let at = At { policy, index, direction, number, rule };
-                match shadowing(rules, number) {
+            for at in facts.rules_of(index, direction) {
+                match shadowing(rules, at.number) {
                     Some(by) => found.policy(
                         index,
                         at.whole(),

@@ -46,15 +46,11 @@ fn stateful(facts: &Facts<'_>) -> BTreeMap<String, Groups> {
 /// The first policy that isolates the members, if no rule of any that does is for them.
 fn cutting<'a>(facts: &Facts<'a>, direction: Direction, members: &Groups) -> Option<usize> {
     let isolating = facts.isolating(direction, members.first()?);
-    let policies = isolating.iter().filter_map(|index| Some((*index, facts.input.policies.policies().get(*index)?)));
-    let mut rules = policies.flat_map(|(index, policy)| {
-        let rules = policy.rules(direction).unwrap_or_default().iter().enumerate();
-        rules.map(move |(number, rule)| At { policy, index, direction, number, rule })
-    });
+    let mut rules = isolating.iter().flat_map(|index| facts.rules_of(*index, direction));
     let admits = |at: At<'a>| {
         at.rule.peers.is_none()
             || at.blocks().next().is_some()
-            || at.selectors().any(|peer| facts.peer(&at, &peer).intersects(members))
+            || at.selectors().any(|peer| facts.peer(&peer).intersects(members))
     };
     if rules.any(admits) { None } else { isolating.first().copied() }
 }

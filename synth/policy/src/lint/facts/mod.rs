@@ -17,7 +17,8 @@ pub(super) use ports::{all_ports, may_use, ports_for};
 
 use super::field::{Field, Part};
 use super::input::{Input, Service, Subject};
-use crate::{Direction, IpBlock, NetworkPolicy, Peer, Rule, Selector};
+use crate::shorthand::{ShortPeer, ShortPolicy, ShortRule};
+use crate::{Direction, IpBlock, NetworkPolicy, Peer, PolicySet, Rule, Selector};
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -46,13 +47,14 @@ pub(super) struct Facts<'a> {
 /// A rule that counts, and where it stands.
 #[derive(Clone, Copy)]
 pub(super) struct At<'a> {
-    pub(super) policy: &'a NetworkPolicy,
     /// The index of the policy.
     pub(super) index: usize,
     pub(super) direction: Direction,
     /// The index of the rule.
     pub(super) number: usize,
     pub(super) rule: &'a Rule,
+    /// The same in numbers.
+    short: &'a ShortRule,
 }
 
 impl<'a> At<'a> {
@@ -78,9 +80,10 @@ impl<'a> At<'a> {
 
     /// The peers that are pods: their place, namespaceSelector and podSelector.
     pub(super) fn selectors(&self) -> impl Iterator<Item = Selectors<'a>> + use<'a> {
-        self.peers().filter_map(|(place, peer)| match peer {
+        let short = self.short.peers.iter().flatten();
+        self.peers().zip(short).filter_map(|((place, peer), short)| match peer {
             Peer::Pods { namespaces, pods } => {
-                Some(Selectors { place, namespaces: namespaces.as_ref(), pods: pods.as_ref() })
+                Some(Selectors { place, namespaces: namespaces.as_ref(), pods: pods.as_ref(), short: *short })
             }
             Peer::IpBlock(_) => None,
         })
@@ -93,6 +96,8 @@ pub(super) struct Selectors<'a> {
     pub(super) place: usize,
     pub(super) namespaces: Option<&'a Selector>,
     pub(super) pods: Option<&'a Selector>,
+    /// The same in numbers.
+    short: ShortPeer,
 }
 
 impl<'a> Facts<'a> {
@@ -105,13 +110,13 @@ impl<'a> Facts<'a> {
             .collect();
         let population = |host_network: bool| {
             let subjects = input.pods.iter().filter(move |subject: &&Subject| subject.host_network == host_network);
-            Population::new(input.cluster, &namespaces, subjects, &keys)
+            Population::new(&input, &namespaces, subjects, &keys)
         };
         let pods = population(false);
-        let select = |policy: &'a NetworkPolicy| pods.select(&policy.namespace, None, Some(&policy.pod_selector));
+        let select = |policy: &ShortPolicy| pods.select(policy.selected());
         Self {
             input,
-            selected: input.policies.policies().iter().map(select).collect(),
+            selected: input.policies.shorthand().policies.iter().map(select).collect(),
             hosts: population(true),
             pods,
             isolating: Default::default(),
@@ -133,12 +138,14 @@ impl<'a> Facts<'a> {
 
     /// The rules of all policies in the directions that they isolate.
     pub(super) fn rules(&self) -> impl Iterator<Item = At<'a>> + use<'a> {
-        self.policies().flat_map(|(index, policy)| {
-            [Direction::Ingress, Direction::Egress].into_iter().flat_map(move |direction| {
-                let rules = policy.rules(direction).into_iter().flatten().enumerate();
-                rules.map(move |(number, rule)| At { policy, index, direction, number, rule })
-            })
-        })
+        let set = self.input.policies;
+        let both = move |index| [Direction::Ingress, Direction::Egress].map(|direction| rules(set, index, direction));
+        (0..set.policies().len()).flat_map(both).flatten()
+    }
+
+    /// The rules of one policy in a direction that it isolates.
+    pub(super) fn rules_of(&self, index: usize, direction: Direction) -> impl Iterator<Item = At<'a>> + use<'a> {
+        rules(self.input.policies, index, direction)
     }
 
     /// The pods that a policy selects.
@@ -146,17 +153,33 @@ impl<'a> Facts<'a> {
         self.selected.get(policy).cloned().unwrap_or_default()
     }
 
+    /// The host-network pods that a policy means, and does not apply to.
+    pub(super) fn selected_hosts(&self, policy: usize) -> Rc<Groups> {
+        let policy = self.input.policies.shorthand().policies.get(policy);
+        policy.map(|policy| self.hosts.select(policy.selected())).unwrap_or_default()
+    }
+
     /// The pods that a peer selects.
-    pub(super) fn peer(&self, at: &At<'a>, peer: &Selectors<'a>) -> Rc<Groups> {
-        self.pods.select(&at.policy.namespace, peer.namespaces, peer.pods)
+    pub(super) fn peer(&self, peer: &Selectors<'a>) -> Rc<Groups> {
+        self.pods.select(peer.short)
+    }
+
+    /// The host-network pods that a peer means, and does not match.
+    pub(super) fn peer_hosts(&self, peer: &Selectors<'a>) -> Rc<Groups> {
+        self.hosts.select(peer.short)
+    }
+
+    /// Whether a peer names namespaces by a selector that selects none.
+    pub(super) fn has_no_namespace(&self, peer: &Selectors<'a>) -> bool {
+        peer.namespaces.is_some() && self.pods.places(peer.short).names.is_empty()
     }
 
     /// Whether a peer looks in a namespace of which nothing is known but that it is there.
     pub(super) fn is_unknown(&self, peer: &Selectors<'a>) -> bool {
-        let is_unknown = |name: &str| !self.input.cluster.namespaces.contains_key(name);
-        peer.namespaces.is_some_and(|selector| {
-            self.pods.empty_namespaces(selector).any(|name| is_unknown(name) && self.hosts.is_empty(name))
-        })
+        let is_unknown = |name: &&str| !self.input.cluster.namespaces.contains_key(*name);
+        let is_empty = |name: &&str| self.pods.is_empty(name) && self.hosts.is_empty(name);
+        peer.namespaces.is_some()
+            && self.pods.places(peer.short).names.iter().any(|name| is_unknown(name) && is_empty(name))
     }
 
     /// The policies that isolate a group of pods, in ascending order.
@@ -239,6 +262,16 @@ impl<'a> Facts<'a> {
     pub(super) fn dns(&self) -> Option<&Dns> {
         self.dns.get_or_init(|| Dns::find(self)).as_ref()
     }
+}
+
+/// The rules of a policy in a direction, if it isolates that.
+fn rules(set: &PolicySet, index: usize, direction: Direction) -> impl Iterator<Item = At<'_>> {
+    let policy = set.policies().get(index).zip(set.shorthand().policies.get(index));
+    let rules = policy.and_then(|(policy, short)| Some((policy.rules(direction)?, short.rules(direction)?)));
+    rules.into_iter().flat_map(move |(rules, short)| {
+        let both = rules.iter().zip(short).enumerate();
+        both.map(move |(number, (rule, short))| At { index, direction, number, rule, short })
+    })
 }
 
 /// `shop/cart`.

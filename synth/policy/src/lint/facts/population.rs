@@ -1,11 +1,11 @@
 //! The pods in groups, and what a selector selects among them without asking every pod. For [`Facts`](super::Facts).
 
 use super::groups::{Group, Groups, has_ipv6, mentioned};
-use crate::lint::input::Subject;
+use crate::lint::input::{Input, Subject};
+use crate::shorthand::{Map, ShortPeer, Shorthand};
 use crate::{Cluster, Labels, METADATA_NAME, NamedPort, Operator, Selector};
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::hash::{Hash, Hasher};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -16,46 +16,27 @@ const FEW_NAMESPACES: usize = 16;
 pub(in crate::lint) struct Population<'a> {
     pub(in crate::lint) groups: Vec<Group<'a>>,
     cluster: &'a Cluster,
+    /// The selectors, by number.
+    parts: &'a Shorthand,
     /// The groups of each namespace, also of those without any.
     namespaces: BTreeMap<&'a str, Range<u32>>,
-    in_namespace: HashMap<(&'a str, &'a str, &'a str), Vec<u32>>,
-    anywhere: HashMap<(&'a str, &'a str), Vec<u32>>,
-    selected: RefCell<HashMap<Question<'a>, Rc<Groups>>>,
-    chosen: RefCell<HashMap<Key<'a>, Rc<Chosen<'a>>>>,
+    in_namespace: Map<(&'a str, &'a str, &'a str), Vec<u32>>,
+    anywhere: Map<(&'a str, &'a str), Vec<u32>>,
+    selected: RefCell<Map<ShortPeer, Rc<Groups>>>,
+    /// By the number of the selector of namespaces.
+    chosen: RefCell<Map<u32, Rc<Chosen<'a>>>>,
 }
 
 /// The namespaces that a selector selects.
-struct Chosen<'a> {
-    names: BTreeSet<&'a str>,
+#[derive(Default)]
+pub(super) struct Chosen<'a> {
+    pub(super) names: BTreeSet<&'a str>,
     groups: Groups,
-}
-
-/// A selector as the key of a map.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Key<'a>(&'a Selector);
-
-impl Hash for Key<'_> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        for requirement in &self.0.requirements {
-            requirement.key.hash(state);
-            match &requirement.operator {
-                Operator::In(values) | Operator::NotIn(values) => values.hash(state),
-                Operator::Exists | Operator::DoesNotExist => {}
-            }
-        }
-    }
-}
-
-/// What was asked: pods of one namespace or of those a selector selects, and of them those a selector selects.
-#[derive(PartialEq, Eq, Hash)]
-struct Question<'a> {
-    namespaces: Result<&'a str, Key<'a>>,
-    pods: Option<Key<'a>>,
 }
 
 impl<'a> Population<'a> {
     pub(super) fn new<'i>(
-        cluster: &'a Cluster,
+        input: &Input<'a>,
         namespaces: &BTreeSet<&'a str>,
         subjects: impl Iterator<Item = &'i Subject<'a>>,
         keys: &BTreeSet<&str>,
@@ -65,11 +46,12 @@ impl<'a> Population<'a> {
     {
         let groups = grouped(subjects, keys);
         let mut population = Self {
-            cluster,
+            cluster: input.cluster,
+            parts: input.policies.shorthand(),
             namespaces: ranges(&groups, namespaces),
             groups,
-            in_namespace: HashMap::new(),
-            anywhere: HashMap::new(),
+            in_namespace: Map::default(),
+            anywhere: Map::default(),
             selected: RefCell::default(),
             chosen: RefCell::default(),
         };
@@ -101,40 +83,42 @@ impl<'a> Population<'a> {
         groups.iter().filter_map(|number| self.groups.get(number))
     }
 
-    /// Whether a namespace selector selects any namespace.
-    pub(in crate::lint) fn chooses_any(&self, namespaces: &'a Selector) -> bool {
-        !self.choose(namespaces).names.is_empty()
-    }
-
     /// Whether there is no pod in a namespace.
     pub(in crate::lint) fn is_empty(&self, namespace: &str) -> bool {
         self.namespaces.get(namespace).is_none_or(Range::is_empty)
     }
 
-    /// The namespaces without pods that a namespace selector selects.
-    pub(in crate::lint) fn empty_namespaces(&self, namespaces: &'a Selector) -> impl Iterator<Item = &'a str> {
-        let names: Vec<&str> =
-            self.choose(namespaces).names.iter().copied().filter(|name| self.is_empty(name)).collect();
-        names.into_iter()
-    }
-
-    /// What selectors select; `namespaces: None` is the namespace `own`, `pods: None` every pod there.
-    pub(in crate::lint) fn select(
-        &self,
-        own: &'a str,
-        namespaces: Option<&'a Selector>,
-        pods: Option<&'a Selector>,
-    ) -> Rc<Groups> {
-        let pods = pods.filter(|selector| !selector.requirements.is_empty());
-        let question =
-            Question { namespaces: namespaces.map_or(Ok(own), |selector| Err(Key(selector))), pods: pods.map(Key) };
-        if let Some(known) = self.selected.borrow().get(&question) {
+    /// The pods of a peer; none for a block.
+    pub(in crate::lint) fn select(&self, peer: ShortPeer) -> Rc<Groups> {
+        if let Some(known) = self.selected.borrow().get(&peer) {
             return Rc::clone(known);
         }
-        let chosen = namespaces.map_or_else(|| Rc::new(self.single(own)), |selector| self.choose(selector));
-        let groups = Rc::new(pods.map_or_else(|| chosen.groups.clone(), |selector| self.filter(&chosen, selector)));
-        self.selected.borrow_mut().insert(question, Rc::clone(&groups));
+        let places = self.places(peer);
+        let groups = Rc::new(match self.pod_selector(peer) {
+            Some(selector) => self.filter(&places, selector),
+            None => places.groups.clone(),
+        });
+        self.selected.borrow_mut().insert(peer, Rc::clone(&groups));
         groups
+    }
+
+    /// The podSelector of a peer, if it says anything.
+    fn pod_selector(&self, peer: ShortPeer) -> Option<&'a Selector> {
+        let (ShortPeer::Own { pods, .. } | ShortPeer::Selected { pods, .. }) = peer else { return None };
+        let selector = self.parts.pod_selectors.get(pods? as usize)?;
+        (!selector.requirements.is_empty()).then_some(selector)
+    }
+
+    /// Where the pods of a peer may be; nowhere for a block.
+    pub(super) fn places(&self, peer: ShortPeer) -> Rc<Chosen<'a>> {
+        match peer {
+            ShortPeer::Own { namespace, .. } => {
+                let own = self.parts.namespaces.get(namespace as usize).map(String::as_str);
+                Rc::new(self.chosen_of(own.into_iter()))
+            }
+            ShortPeer::Selected { namespaces, .. } => self.choose(namespaces),
+            ShortPeer::Block(_) => Rc::default(),
+        }
     }
 
     /// The groups of a namespace that have all of some labels, of which there is at least one; `has` checks it.
@@ -188,15 +172,12 @@ impl<'a> Population<'a> {
         places.filter_map(|place| self.in_namespace.get(&place)).map(Vec::as_slice).collect()
     }
 
-    fn single(&self, name: &'a str) -> Chosen<'a> {
-        self.chosen_of([name].into_iter())
-    }
-
-    fn choose(&self, selector: &'a Selector) -> Rc<Chosen<'a>> {
-        let key = Key(selector);
-        if let Some(known) = self.chosen.borrow().get(&key) {
+    /// The namespaces that the selector with a number selects.
+    fn choose(&self, number: u32) -> Rc<Chosen<'a>> {
+        if let Some(known) = self.chosen.borrow().get(&number) {
             return Rc::clone(known);
         }
+        let Some(selector) = self.parts.namespace_selectors.get(number as usize) else { return Rc::default() };
         let matches = |name: &&str| selector.matches(|key| self.cluster.namespace_label(name, key));
         let chosen = match named(selector) {
             Some(names) => {
@@ -206,7 +187,7 @@ impl<'a> Population<'a> {
             None => self.chosen_of(self.namespaces.keys().copied().filter(matches)),
         };
         let chosen = Rc::new(chosen);
-        self.chosen.borrow_mut().insert(key, Rc::clone(&chosen));
+        self.chosen.borrow_mut().insert(number, Rc::clone(&chosen));
         chosen
     }
 
