@@ -54,6 +54,11 @@ impl PortSet {
         self.0.as_slice().iter().filter_map(|run| Some((protocol(*run)?, port(run.first), port(run.last))))
     }
 
+    /// How many ranges it has.
+    pub(crate) fn range_count(&self) -> usize {
+        self.0.as_slice().len()
+    }
+
     /// How many ports it holds, of all protocols together.
     pub fn len(&self) -> u64 {
         self.0.as_slice().iter().map(|run| run.len()).sum()

@@ -39,6 +39,9 @@ struct Found {
     unrestricted: i128,
 }
 
+/// Of sets with fewer ranges than this it takes no longer to compare them than to look up what was found.
+const FEW_RANGES: usize = 8;
+
 /// Where each class has ports of its own there are as many pairs of sets as of classes: not all of them are kept.
 const MOST_KNOWN: usize = 1 << 20;
 
@@ -73,13 +76,18 @@ impl Counting<'_, '_> {
             (NONE, _) => false,
             (ALL, _) => true,
             (one, other) if one == other => true,
-            pair => self.known.get(&pair).copied().unwrap_or_else(|| self.compare(pair)),
+            pair => self.compare(pair),
         }
     }
 
     fn compare(&mut self, pair: (PortSetId, PortSetId)) -> bool {
-        let meet = self.relation.set(pair.0).meets(self.relation.set(pair.1));
-        if self.known.len() < MOST_KNOWN {
+        let (one, other) = (self.relation.set(pair.0), self.relation.set(pair.1));
+        let is_quick = one.range_count() + other.range_count() < FEW_RANGES;
+        if !is_quick && let Some(known) = self.known.get(&pair) {
+            return *known;
+        }
+        let meet = one.meets(other);
+        if !is_quick && self.known.len() < MOST_KNOWN {
             self.known.insert(pair, meet);
         }
         meet

@@ -66,17 +66,25 @@ fn repeated(facts: &Facts<'_>, found: &mut Findings<'_>) {
 }
 
 fn readmitted(facts: &Facts<'_>, found: &mut Findings<'_>) {
-    for at in facts.rules() {
-        let all: Vec<At<'_>> = facts.rules_of(at.index, at.direction).collect();
-        for (place, block) in at.blocks() {
-            for (number, except) in block.except.iter().enumerate() {
-                let by = all.iter().filter(|other| shares_port(&at, other)).flat_map(|other| admitting(other, except));
-                let by: Named = by.collect();
-                if !by.shown.is_empty() {
-                    let who = if at.direction == Direction::Egress { "reached" } else { "let in" };
-                    let message = format!("{except} is {who} all the same, by");
-                    found.policy(at.index, at.part(Part::Except(place, number)), message, by);
-                }
+    for (index, _) in facts.policies() {
+        for direction in [Direction::Ingress, Direction::Egress] {
+            let rules: Vec<At<'_>> = facts.rules_of(index, direction).collect();
+            rules.iter().for_each(|at| readmitted_by(&rules, at, found));
+        }
+    }
+}
+
+/// Reports the exceptions of one rule that some rule of the same policy admits.
+fn readmitted_by(rules: &[At<'_>], at: &At<'_>, found: &mut Findings<'_>) {
+    for (place, block) in at.blocks() {
+        for (number, except) in block.except.iter().enumerate() {
+            let blocks = rules.iter().map(|other| (other, admitting(other, except)));
+            let by = blocks.filter(|(other, blocks)| !blocks.is_empty() && shares_port(at, other));
+            let by: Named = by.flat_map(|(_, blocks)| blocks).collect();
+            if !by.shown.is_empty() {
+                let who = if at.direction == Direction::Egress { "reached" } else { "let in" };
+                let message = format!("{except} is {who} all the same, by");
+                found.policy(at.index, at.part(Part::Except(place, number)), message, by);
             }
         }
     }
