@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
 
+mod common;
+
+use netwright_record::file;
 use std::process::{Command, Output, Stdio};
 
 const SHOP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/shop");
@@ -136,4 +139,16 @@ fn a_path_cannot_speak_to_the_terminal() {
         let told = stderr(&netwright(&arguments, ""));
         assert!(told.contains("\\u{1b}[31m") && !told.contains('\u{1b}'), "{told:?}");
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn an_observation_may_come_through_a_pipe() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shop.nwo");
+    file::write_path(&common::shop().build(), &path).unwrap();
+    let mut command = assert_cmd::cargo::cargo_bin_cmd!("netwright");
+    let arguments = ["check", "/dev/stdin", "--no-lint", "--policies", &fixture("policies.yaml")];
+    let output = command.args(arguments).write_stdin(std::fs::read(&path).unwrap()).output().unwrap();
+    assert!(stdout(&output).contains("established edges replayed"), "{}", stderr(&output));
 }

@@ -1,6 +1,7 @@
 //! A progress bar on stderr, on a terminal only.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::{self, IsTerminal};
 
 /// A bar for `total` steps called `what`; invisible unless stderr is a terminal.
 pub fn bar(total: usize, what: &'static str) -> ProgressBar {
@@ -9,4 +10,15 @@ pub fn bar(total: usize, what: &'static str) -> ProgressBar {
         bar.set_style(style);
     }
     bar.with_message(what)
+}
+
+/// A count of `what` that nobody knows the end of; invisible unless stderr is a terminal, and where stdout is one too: there
+/// the output shows how far it is.
+pub fn count(what: &'static str) -> ProgressBar {
+    let target = if io::stdout().is_terminal() { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+    let count = ProgressBar::with_draw_target(None, target);
+    if let Ok(style) = ProgressStyle::with_template("{pos} {msg}") {
+        count.set_style(style);
+    }
+    count.with_message(what)
 }

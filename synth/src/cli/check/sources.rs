@@ -33,6 +33,7 @@ pub(super) fn load(args: &Args) -> anyhow::Result<(PolicySet, Option<Observation
 
 fn read_observation(path: &Path) -> anyhow::Result<Observation> {
     let advice = "there is no observation to replay (to lint only, name manifests with --policies or --inventory)";
-    let is_one = observation::is_at(path).unwrap_or(true);
-    observation::read_with_edges(path).map_err(|error| if is_one { error } else { error.context(advice) })
+    // Looked at afterwards only: what comes through a pipe can be read once.
+    let is_one = || observation::is_at(path).unwrap_or(true);
+    observation::read_with_edges(path).map_err(|error| if is_one() { error } else { error.context(advice) })
 }

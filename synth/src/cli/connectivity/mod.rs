@@ -7,6 +7,7 @@ mod table;
 
 use super::exit::ExitStatus;
 use super::inventory::SourceArgs;
+use super::{interrupt, progress};
 use crate::connectivity::{By, Connectivity, Entry, Units};
 use clap::ValueEnum;
 use std::io::Write;
@@ -57,6 +58,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitStatus> {
     let (policies, state) = args.sources.load()?;
     let units = Units::new(&state, args.by, &[&policies]);
     let list = List { connectivity: Connectivity::new(&units, &policies), exposed: args.exposed };
+    interrupt::watch();
     let mut out = std::io::BufWriter::new(out);
     match args.output {
         Form::Table => table::write(&mut out, &list)?,
@@ -76,12 +78,21 @@ struct List<'a> {
 }
 
 impl<'a> List<'a> {
+    /// Calls `write` with one after the other, until it fails or someone asks to stop.
     fn each(&self, mut write: impl FnMut(&Entry<'a>) -> anyhow::Result<()>) -> anyhow::Result<()> {
-        if self.exposed {
-            self.connectivity.exposed().try_for_each(|entry| write(&entry))
+        let count = progress::count("connections");
+        let mut next = |entry: &Entry<'a>| {
+            interrupt::asked()?;
+            count.inc(1);
+            write(entry)
+        };
+        let done = if self.exposed {
+            self.connectivity.exposed().try_for_each(|entry| next(&entry))
         } else {
-            self.connectivity.visit(|entry| write(&entry))
-        }
+            self.connectivity.visit(|entry| next(&entry))
+        };
+        count.finish_and_clear();
+        done
     }
 
     /// As [`List::each`], with addresses in blocks.
