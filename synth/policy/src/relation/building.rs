@@ -4,7 +4,7 @@ use super::classes::Classes;
 use super::port_sets::{ALL, PortSetId};
 use super::rows::{Rows, Segment};
 use super::rules::Resolver;
-use super::runs::Run;
+use super::runs::{Run, Runs};
 use super::{Map, number};
 use crate::PortSet;
 use crate::shorthand::{ShortPeer, ShortPolicy, ShortRule, Shorthand};
@@ -139,8 +139,9 @@ impl<'c> Building<'c> {
         let before = self.row_classes.len();
         self.admit(rule.peers.as_deref(), numbers);
         if names {
-            let runs: Vec<Run> = self.row_classes.iter().skip(before).map(|segment| segment.run).collect();
-            for class in runs.into_iter().flat_map(Run::numbers) {
+            // Peers of one rule may overlap, and each class is asked about once. Its table gives the numbers, too.
+            let runs = Runs::of(self.row_classes.drain(before..).map(|segment| segment.run).collect());
+            for class in runs.as_slice().iter().flat_map(|run| run.numbers()) {
                 let ports = self.resolver.ports_at(rule.ports, self.classes.port_table(class));
                 self.row_classes.push(Segment { run: Run::new(class, class), ports });
             }
