@@ -152,3 +152,29 @@ fn an_observation_may_come_through_a_pipe() {
     let output = command.args(arguments).write_stdin(std::fs::read(&path).unwrap()).output().unwrap();
     assert!(stdout(&output).contains("established edges replayed"), "{}", stderr(&output));
 }
+
+/// Templates have no addresses, and a block that may hold them is no reason to call a connection shut without a word.
+#[test]
+fn blocks_that_may_hold_an_unknown_address_are_told() {
+    let policies = "\
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: db, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: db}}
+  ingress: [{from: [{ipBlock: {cidr: 0.0.0.0/0}}]}]
+";
+    let sources = ["--policies", "-", "--inventory", &fixture("workloads.yaml")];
+    let explained =
+        netwright(&[&["explain", "shop/api", "shop/db", "--port", "5432"], &sources[..]].concat(), policies);
+    let text = stdout(&explained);
+    assert!(
+        text.contains("Mind: no address of shop/api is known") && text.contains("shop/db: spec.ingress[0]"),
+        "{text}"
+    );
+    let listed = netwright(&[&["connectivity"], &sources[..]].concat(), policies);
+    assert!(stderr(&listed).contains("no address of"), "{}", stderr(&listed));
+    let by_labels = policies.replace("ipBlock: {cidr: 0.0.0.0/0}", "podSelector: {}");
+    let silent = netwright(&[&["connectivity"], &sources[..]].concat(), &by_labels);
+    assert_eq!(stderr(&silent), "");
+}

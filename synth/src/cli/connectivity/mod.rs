@@ -7,9 +7,11 @@ mod table;
 
 use super::exit::ExitStatus;
 use super::inventory::SourceArgs;
-use super::{interrupt, progress};
+use super::{interrupt, progress, tell};
 use crate::connectivity::{By, Connectivity, Entry, Units};
+use crate::state::State;
 use clap::ValueEnum;
+use netwright_policy::{Direction, NetworkPolicy, Peer, PolicySet};
 use std::io::Write;
 
 /// List everything that policies allow: who may connect to whom, and on which ports.
@@ -56,6 +58,7 @@ enum Form {
 /// Runs the verb.
 pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitStatus> {
     let (policies, state) = args.sources.load()?;
+    tell_of_unknown_addresses(&state, &policies);
     let units = Units::new(&state, args.by, &[&policies]);
     let list = List { connectivity: Connectivity::new(&units, &policies), exposed: args.exposed };
     interrupt::watch();
@@ -69,6 +72,21 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitStatus> {
     }
     out.flush()?;
     Ok(ExitStatus::Success)
+}
+
+/// An `ipBlock` may admit pods too; of templates nobody knows.
+fn tell_of_unknown_addresses(state: &State, policies: &PolicySet) {
+    let unknown = state.pods.iter().filter(|pod| !pod.host_network && pod.pod.addresses.is_empty()).count();
+    let is_block = |peer: &Peer| matches!(peer, Peer::IpBlock(_));
+    let has_block = |policy: &NetworkPolicy| {
+        let rules = [Direction::Ingress, Direction::Egress].into_iter().filter_map(|direction| policy.rules(direction));
+        rules.flatten().filter_map(|rule| rule.peers.as_ref()).flatten().any(is_block)
+    };
+    if unknown > 0 && policies.policies().iter().any(has_block) {
+        tell(&format!(
+            "note: no address of {unknown} pods is known, so no ipBlock is held against them; with the pods in the inventory (kubectl get pods -A -o yaml) more may be allowed"
+        ));
+    }
 }
 
 /// The entries to write; made one by one, as there may be very many.

@@ -1,13 +1,13 @@
 //! What to know beside the verdict: what a Service does with the port, and where enforcers differ.
 
 use super::question::{Kind, Kinds, Target, Targets, Whom};
-use super::reasons::Context;
+use super::reasons::{Context, word};
 use super::report::Through;
 use crate::state::convert::protocol;
 use crate::state::reference::Subject;
 use crate::state::{State, StateNode, StatePod};
 use crate::text::plain;
-use netwright_policy::explain::End;
+use netwright_policy::explain::{End, Gap, Unmet};
 use netwright_policy::{Direction, Party, Peer, PolicySet, Protocol, Route};
 use netwright_record::inventory::Service;
 use std::collections::BTreeSet;
@@ -142,9 +142,9 @@ fn title(service: &Service) -> String {
     format!("Service {}/{}", plain(&service.namespace), plain(&service.name))
 }
 
-/// Where enforcers do not agree about this end.
+/// Where enforcers do not agree about this end, or the inventory does not tell enough.
 pub fn warnings(context: &Context, end: &End) -> Vec<String> {
-    [own_node(context), block(context, end)].into_iter().flatten().collect()
+    [own_node(context), block(context, end), no_address(context, end)].into_iter().flatten().collect()
 }
 
 /// A pod that calls the node it runs on.
@@ -180,6 +180,21 @@ fn block(context: &Context, end: &End) -> Option<String> {
         Whom::Address(address) if node(address) => Some(nodes(block.cidr)),
         Whom::Node(_) | Whom::Address(_) | Whom::Outside(_) => None,
     }
+}
+
+/// A block that may hold the address of a pod, which nobody knows: manifests have none.
+fn no_address(context: &Context, end: &End) -> Option<String> {
+    let Whom::Pod(other) = &context.other().whom else { return None };
+    let lacks_only_that = |gap: &&Gap| !gap.admits() && gap.unmet().all(|unmet| matches!(unmet, Unmet::NoAddress));
+    let gap = end.rules.iter().find(lacks_only_that).filter(|_| other.addresses.is_empty())?;
+    let policy = context.set.policies().get(gap.policy)?;
+    Some(format!(
+        "no address of {} is known, so no ipBlock is held against it; a pod whose address is in the ipBlock of {}.{}[{}] is admitted by most enforcers. Add the pods to the inventory (kubectl get pods -A -o yaml).",
+        plain(&context.other().name),
+        plain(&format!("{}/{}: spec", policy.namespace, policy.name)),
+        word(context.direction),
+        gap.rule
+    ))
 }
 
 fn nodes(cidr: ipnet::IpNet) -> String {
