@@ -3,6 +3,7 @@
 
 use crate::Protocol;
 use crate::relation::{Run, Runs};
+use std::borrow::Borrow;
 use std::fmt;
 use std::sync::LazyLock;
 
@@ -80,8 +81,10 @@ impl PortSet {
     }
 
     /// The ports of all of some sets, put together at once.
-    pub(crate) fn union_of<'s>(sets: impl Iterator<Item = &'s Self>) -> Self {
-        Self(Runs::of(sets.flat_map(|set| set.0.as_slice()).copied().collect()))
+    pub(crate) fn union_of(sets: impl Iterator<Item = impl Borrow<Self>>) -> Self {
+        let mut runs = Vec::new();
+        sets.for_each(|set| runs.extend_from_slice(set.borrow().0.as_slice()));
+        Self(Runs::of(runs))
     }
 
     /// The ports that `other` does not hold.

@@ -6,7 +6,7 @@ use crate::selector::Selector;
 use std::collections::HashMap;
 use std::hash::Hash;
 
-/// Maps that are only looked into, never iterated over, so that their order does not show.
+/// Maps that are only looked into, or put in order after they are iterated over, so that their own order does not show.
 pub(crate) type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
 /// A count of things as one of their numbers. Four thousand million things do not fit into memory.

@@ -54,8 +54,8 @@ impl Ranges {
 
     /// The ranges of a block.
     pub(crate) fn of_block(&self, block: &IpBlock) -> Runs {
-        let holes = block.except.iter().map(|except| self.of_cidr(except)).fold(Runs::default(), |a, b| a.union(&b));
-        self.of_cidr(&block.cidr).difference(&holes)
+        let holes = block.except.iter().flat_map(|except| self.of_cidr(except).as_slice().to_vec());
+        self.of_cidr(&block.cidr).difference(&Runs::of(holes.collect()))
     }
 
     fn of_cidr(&self, cidr: &IpNet) -> Runs {

@@ -160,7 +160,7 @@ impl<'a> Resolver<'a> {
 }
 
 fn resolve_ports(list: &[PortRange], classes: &Classes, sets: &mut PortSets) -> ResolvedPorts {
-    let set = list.iter().filter_map(numbers).fold(PortSet::default(), |set, one| set.union(&one));
+    let set = PortSet::union_of(list.iter().filter_map(numbers));
     let name = |range: &PortRange| match &range.ports {
         Ports::Name(name) => Some((range.protocol, *classes.seen.port_names.get(name)?)),
         Ports::All | Ports::Numbers { .. } => None,

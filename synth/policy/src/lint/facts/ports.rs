@@ -6,9 +6,7 @@ use crate::{NamedPort, PortRange, PortSet, Ports, Protocol, Rule};
 pub(in crate::lint) fn ports_for(rule: &Rule, named: &[NamedPort]) -> PortSet {
     match &rule.ports {
         None => PortSet::all(),
-        Some(ports) => {
-            ports.iter().map(|range| of_range(range, named)).fold(PortSet::default(), |all, one| all.union(&one))
-        }
+        Some(ports) => PortSet::union_of(ports.iter().map(|range| of_range(range, named))),
     }
 }
 
