@@ -138,7 +138,7 @@ fn pods_that_policies_cannot_tell_apart_are_one_class() {
     let pods: Vec<Pod> =
         ["api", "front", "mail", "news"].iter().flat_map(|app| (0..10).map(|n| shop(app, n))).collect();
     let classes = Classes::new(&[&set], &Cluster::default(), &pods);
-    assert_eq!((classes.len(), classes.size(classes.of_pod(25))), (3, 20));
+    assert_eq!((classes.len(), classes.size(classes.of_pod(25)), classes.is_empty()), (3, 20, false));
     let relation = Relation::new(&classes, &set);
     let count = relation.count();
     // Of 40 x 39 pairs all but those from api, mail and news to api: 9 + 20 sources for each of its 10 pods.
@@ -153,4 +153,24 @@ fn without_pods_there_is_nothing_to_relate() {
     assert!(classes.is_empty() && relation.count().pairs == 0);
     assert!(relation.between(0, 0).is_empty() && relation.to_range(0, 0).is_empty());
     assert_eq!(relation.differences(&relation).count(), 0);
+}
+
+/// A name is a port of the destination, in ingress and in egress, and stands for another one on the next pod.
+#[test]
+fn a_named_port_is_looked_up_on_each_class_of_destinations() {
+    let named = |number: usize, port: u16| {
+        let ports = vec![NamedPort { name: "web".into(), protocol: Protocol::Tcp, port }];
+        Pod { ports, ..shop("api", number) }
+    };
+    let pods = [shop("front", 0), named(1, 8080), named(2, 80), shop("api", 3)];
+    let ingress = parse("{podSelector: {matchLabels: {app: api}}, ingress: [{ports: [{port: web}]}]}");
+    let egress = parse("{podSelector: {matchLabels: {app: front}}, egress: [{ports: [{port: web}]}]}");
+    for set in [ingress, egress] {
+        let classes = Classes::new(&[&set], &Cluster::default(), &pods);
+        let relation = Relation::new(&classes, &set);
+        let ports = |to| relation.between(classes.of_pod(0), classes.of_pod(to)).to_string();
+        assert_eq!([1, 2, 3].map(ports), ["TCP 8080", "TCP 80", "none"]);
+        let range = classes.range_of("198.18.0.1".parse().unwrap());
+        assert_eq!(relation.to_range(classes.of_pod(0), range).is_empty(), relation.isolates_egress(classes.of_pod(0)));
+    }
 }
