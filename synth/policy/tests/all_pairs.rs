@@ -4,7 +4,9 @@
 
 mod random;
 
-use netwright_policy::{Classes, Cluster, Difference, End, Party, Pod, PolicySet, PortSet, Protocol, Relation, Source};
+use netwright_policy::{
+    Classes, Cluster, Difference, End, NamedPort, Party, Pod, PolicySet, PortSet, Protocol, Relation, Source,
+};
 use proptest::prelude::*;
 use random::{PORTS, cluster, pods};
 use serde_json::json;
