@@ -176,3 +176,70 @@ fn a_named_port_is_looked_up_on_each_class_of_destinations() {
         assert_eq!(relation.to_range(classes.of_pod(0), range).is_empty(), relation.isolates_egress(classes.of_pod(0)));
     }
 }
+
+/// Ten pods each of `front`, `api` and seven other applications: most of them alike to most policies.
+fn fleet() -> Vec<Pod> {
+    let apps = ["front", "api", "a", "b", "c", "d", "e", "f", "g"];
+    apps.iter().flat_map(|app| (0..10).map(|number| shop(app, number))).collect()
+}
+
+/// Ends that each allow something, and nothing in common, allow nothing.
+#[test]
+fn pairs_without_a_common_port_are_not_counted() {
+    let set = parse(
+        "{podSelector: {}, policyTypes: [Ingress, Egress], ingress: [{ports: [{port: 443}]}], egress: [{ports: [{port: 80}]}]}",
+    );
+    let pods = fleet();
+    let classes = Classes::new(&[&set], &Cluster::default(), &pods);
+    assert_eq!(Relation::new(&classes, &set).count().allowed, 0);
+}
+
+/// Everyone reaches port 53 of api, front also port 80: each pair is counted once.
+#[test]
+fn pairs_with_something_more_than_most_are_counted_once() {
+    let set = parse(
+        "{podSelector: {matchExpressions: [{key: app, operator: In, values: [api, a, b, c]}]}, ingress: [{ports: [{port: 53}]}, {from: [{podSelector: {matchLabels: {app: front}}}], ports: [{port: 80}]}]}",
+    );
+    let egress = parse(
+        "{podSelector: {}, policyTypes: [Egress], egress: [{ports: [{port: 53}]}, {to: [{podSelector: {matchLabels: {app: d}}}], ports: [{port: 80}]}]}",
+    );
+    let pods = fleet();
+    let classes = Classes::new(&[&set], &Cluster::default(), &pods);
+    let count = Relation::new(&classes, &set).count();
+    assert_eq!((count.pairs, count.allowed, count.unrestricted), (90 * 89, 90 * 89, 50 * 89));
+    let classes = Classes::new(&[&egress], &Cluster::default(), &pods);
+    let count = Relation::new(&classes, &egress).count();
+    assert_eq!((count.allowed, count.unrestricted), (90 * 89, 0));
+}
+
+/// The same rows but for what holds for most, for who is named, for the ports of who is named, for addresses.
+#[test]
+fn a_difference_in_any_part_of_a_row_is_found() {
+    let ingress = |rule: &str| format!("{{podSelector: {{matchLabels: {{app: api}}}}, ingress: [{rule}]}}");
+    let everyone = |port: u16| {
+        format!(
+            "{{podSelector: {{}}, policyTypes: [Ingress, Egress], ingress: [{{from: [{{podSelector: {{}}}}], ports: [{{port: {port}}}]}}], egress: [{{to: [{{podSelector: {{}}}}], ports: [{{port: {port}}}]}}]}}"
+        )
+    };
+    let from = |app: &str, port: u16| {
+        ingress(&format!("{{from: [{{podSelector: {{matchLabels: {{app: {app}}}}}}}], ports: [{{port: {port}}}]}}"))
+    };
+    let block = |cidr: &str, port: u16| {
+        ingress(&format!("{{from: [{{ipBlock: {{cidr: {cidr}}}}}], ports: [{{port: {port}}}]}}"))
+    };
+    let changes = [
+        [everyone(80), everyone(443)],
+        [from("a", 80), from("b", 80)],
+        [from("a", 80), from("a", 81)],
+        [block("10.0.0.0/8", 80), block("11.0.0.0/8", 80)],
+        [block("10.0.0.0/8", 80), block("10.0.0.0/8", 81)],
+    ];
+    let pods = fleet();
+    for change in changes {
+        let [before, after] = change.each_ref().map(|spec| parse(spec));
+        let classes = Classes::new(&[&before, &after], &Cluster::default(), &pods);
+        let [before, after] = [&before, &after].map(|set| Relation::new(&classes, set));
+        assert!(before.differences(&after).count() > 0, "{change:?}");
+        assert_eq!(before.differences(&before).count(), 0);
+    }
+}
