@@ -5,8 +5,9 @@ set -euo pipefail
 # shellcheck source=scripts/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-# The programs that the benches start; the profile is that of `cargo bench`.
-cargo build --locked --profile bench --bins -p netwright-tests -p netwright
+# The programs that the benches start: those of the tests in the profile of `cargo bench`, the command as people get it.
+cargo build --locked --profile bench --bins -p netwright-tests
+cargo build --locked --release -p netwright
 # Where no benchmark exists this fails, rather than measure nothing.
 [ $# -gt 0 ] || set -- --bench '*'
 exec cargo bench --locked -p netwright-tests "$@"
