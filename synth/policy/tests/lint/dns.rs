@@ -1,6 +1,7 @@
 //! Egress to the cluster's DNS.
 
 use super::world::{World, member};
+use netwright_policy::Protocol;
 
 const CODE: &str = "egress-without-dns";
 
@@ -72,4 +73,20 @@ fn where_dns_is_not_known_any_rule_for_its_port_will_do() {
     let told = "spec: isolates for egress without any rule for port 53 over UDP and TCP: shop/Deployment/cart";
     assert_eq!(world.find(CODE, &cart("{ports: [{port: 443}]}")), [told]);
     assert!(world.find(CODE, &cart("{ports: [{port: dns, protocol: UDP}, {port: dns-tcp}]}")).is_empty());
+}
+
+#[test]
+fn the_servers_of_the_cluster_need_no_way_to_themselves() {
+    let server = member("shop", "Deployment", "dns").labelled(&[("k8s-app", "kube-dns")]);
+    let world = World::shop()
+        .with(server)
+        .service("shop", "dns", "10.96.0.10", &[(Protocol::Udp, 53, 53), (Protocol::Tcp, 53, 53)])
+        .selecting(&[("k8s-app", "kube-dns")]);
+    let spec = |app: &str| {
+        format!(
+            "{{podSelector: {{matchLabels: {{app: {app}}}}}, policyTypes: [Egress], egress: [{{ports: [{{port: 443}}]}}]}}"
+        )
+    };
+    assert!(world.find(CODE, &spec("dns")).is_empty());
+    assert_eq!(world.find(CODE, &spec("cart")).len(), 1);
 }

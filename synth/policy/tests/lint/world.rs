@@ -121,6 +121,12 @@ impl World {
         self
     }
 
+    /// Gives the last Service another selector.
+    pub(crate) fn selecting(mut self, pairs: &[(&str, &str)]) -> Self {
+        self.services.last_mut().unwrap().selector = labels(pairs);
+        self
+    }
+
     /// The cluster's DNS, listening on 53 and on 5353 behind it.
     pub(crate) fn dns(self, target: u16) -> Self {
         let ports = [(Protocol::Udp, 53, target), (Protocol::Tcp, 53, target)];

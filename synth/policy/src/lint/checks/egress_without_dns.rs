@@ -31,7 +31,9 @@ struct Reach {
 fn run(facts: &Facts<'_>, found: &mut Findings<'_>) {
     let reach = reach(facts);
     let mut missing = BTreeMap::<(usize, Reach), BTreeSet<usize>>::new();
-    for number in 0..facts.pods.groups.len() {
+    // Who answers for the cluster asks other servers, and those are not known here.
+    let servers: BTreeSet<usize> = facts.dns().iter().flat_map(|dns| dns.pods.iter()).collect();
+    for number in (0..facts.pods.groups.len()).filter(|number| !servers.contains(number)) {
         let isolating = facts.isolating(Direction::Egress, number);
         // Who reaches nobody needs no names.
         if !isolating.iter().any(|index| has_egress(facts, *index)) {
