@@ -2,7 +2,7 @@
 //! [`Relation`](crate::Relation).
 
 use crate::Protocol;
-use crate::relation::{Run, Runs};
+use crate::runs::{Run, Runs};
 use std::borrow::Borrow;
 use std::fmt;
 use std::sync::LazyLock;

@@ -26,10 +26,16 @@ const UNSTABLE: &[&str] = &[
 /// The name of the Job a pod belongs to. Stable only for a Job whose name nobody generated.
 pub(super) const JOB_NAME: &str = "batch.kubernetes.io/job-name";
 
+/// Whether a label with this key outlives the pods that have it: what a policy may select by. The name of a Job does not,
+/// unless a person gave it.
+pub fn is_stable_label(key: &str) -> bool {
+    !UNSTABLE.contains(&key) && key != JOB_NAME
+}
+
 /// Removes the labels that do not outlive a pod. `named_job` says that the pods are those of a Job with a name of
 /// its own, whose name selects them in each run.
 pub(super) fn keep_stable(labels: &mut Labels, named_job: bool) {
-    labels.retain(|key, _| !UNSTABLE.contains(&key.as_str()) && (named_job || key != JOB_NAME));
+    labels.retain(|key, _| is_stable_label(key) || (named_job && key == JOB_NAME));
 }
 
 /// Keeps the labels of `labels` that `other` has too, with the same value.
@@ -50,6 +56,8 @@ mod tests {
         let mut found = labels(&[
             ("app", "cart"),
             ("pod-template-hash", "5d4f"),
+            ("rollouts-pod-template-hash", "5d4f"),
+            ("batch.kubernetes.io/job-completion-index", "0"),
             ("controller-revision-hash", "x"),
             ("statefulset.kubernetes.io/pod-name", "db-0"),
             ("apps.kubernetes.io/pod-index", "0"),

@@ -4,15 +4,13 @@
 //! Unlike a record of what ran, manifests have neither UIDs nor addresses nor statuses, and most workloads have no pod
 //! among them: for each of those stands a pod made of its template.
 
-use super::document;
 use super::error::{Fault, InventoryError, InventoryWarning};
 use super::fields;
-use super::nodes;
 use super::objects::{Entry, Objects, Report};
 use super::owners::Owners;
 use super::pods;
-use super::services;
 use super::workloads;
+use super::{document, inventory};
 use k8s_openapi::api::core::v1::{Pod as ApiPod, PodTemplateSpec, ServicePort as ApiServicePort};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use netwright_record::Time;
@@ -75,16 +73,7 @@ pub fn read_manifests(texts: &[Manifest], place: &str) -> Result<Manifests, Inve
     let (finished, done) = remove_finished(&mut objects, &owners);
     name_without_uid(&mut objects);
     // No pod that is left has come to an end, so no time ends.
-    let pods = pods::read(&objects, &owners, Time::UNIX_EPOCH, &mut report)?;
-    let inventory = Inventory {
-        namespaces: nodes::namespaces(&objects),
-        workloads: workloads::read(&objects, &pods, &mut report)?,
-        nodes: nodes::nodes(&objects, &pods, &mut report)?,
-        services: services::read(&objects, &mut report)?,
-        cron_jobs: nodes::cron_jobs(&objects),
-        policies: nodes::policies(&objects),
-        pods,
-    };
+    let inventory = inventory(&objects, &owners, Time::UNIX_EPOCH, &mut report)?;
     Ok(Manifests {
         templates: templates(&objects, &inventory.pods, &done, &mut report)?,
         targets: targets(&objects, &mut report)?,

@@ -18,6 +18,7 @@ mod unique;
 mod workloads;
 
 pub use error::{InventoryError, InventoryWarning, KUBECTL_COMMAND, Place};
+pub use labels::is_stable_label;
 pub use manifests::{Manifest, Manifests, TargetPort, read_manifests};
 
 use netwright_record::Time;
@@ -41,16 +42,21 @@ pub fn read_kubectl(text: &str, name: &str, now: Time) -> Result<(Inventory, Vec
         return Err(InventoryError::NoPods { name: name.escape_debug().to_string() });
     }
     let owners = Owners::new(&objects);
-    let pods = pods::read(&objects, &owners, now, &mut report)?;
-    let inventory = Inventory {
-        namespaces: nodes::namespaces(&objects),
-        workloads: workloads::read(&objects, &pods, &mut report)?,
-        nodes: nodes::nodes(&objects, &pods, &mut report)?,
-        services: services::read(&objects, &mut report)?,
-        cron_jobs: nodes::cron_jobs(&objects),
-        policies: nodes::policies(&objects),
-        pods,
-    };
+    let inventory = inventory(&objects, &owners, now, &mut report)?;
     report.missing_kinds(&objects, &inventory);
     Ok((inventory, report.into_warnings()))
+}
+
+/// The records of all kinds.
+fn inventory(objects: &Objects, owners: &Owners, now: Time, report: &mut Report) -> Result<Inventory, InventoryError> {
+    let pods = pods::read(objects, owners, now, report)?;
+    Ok(Inventory {
+        namespaces: nodes::namespaces(objects),
+        workloads: workloads::read(objects, &pods, report)?,
+        nodes: nodes::nodes(objects, &pods, report)?,
+        services: services::read(objects, report)?,
+        cron_jobs: nodes::cron_jobs(objects),
+        policies: nodes::policies(objects),
+        pods,
+    })
 }

@@ -4,9 +4,9 @@ use super::classes::Classes;
 use super::port_sets::{ALL, PortSetId};
 use super::rows::{Rows, Segment};
 use super::rules::Resolver;
-use super::runs::{Run, Runs};
 use super::{Map, number};
 use crate::PortSet;
+use crate::runs::{Run, Runs};
 use crate::shorthand::{ShortPeer, ShortPolicy, ShortRule, Shorthand};
 
 /// The row of whoever is not isolated.

@@ -1,11 +1,11 @@
 //! Pods, put together where no policy tells them apart.
 
-use super::labelled::{Compiled, Labelled, Last, Vocabulary};
 use super::ranges::{AddressRange, Ranges};
-use super::runs::{Run, Runs};
 use super::sorting::Sorting;
 use super::{Map, number};
+use crate::labelled::{Compiled, Labelled, Last, Vocabulary};
 use crate::model::Ports;
+use crate::runs::{Run, Runs};
 use crate::{Cluster, METADATA_NAME, Pod, PolicySet, Protocol, Selector};
 use std::collections::BTreeMap;
 
@@ -141,15 +141,7 @@ impl Classes {
 
     /// Adds to `found`, in ascending runs, the classes that a selector of pods selects among some.
     pub(crate) fn select(&self, pods: &Compiled, among: &[Run], found: &mut Vec<Run>) {
-        match (among, number(self.sizes.len()).checked_sub(1)) {
-            ([], _) | (_, None) => {}
-            ([run], _) => self.labels.select(pods, *run, found),
-            (_, Some(last)) => {
-                let mut everywhere = Vec::new();
-                self.labels.select(pods, Run::new(0, last), &mut everywhere);
-                found.extend_from_slice(Runs::of(everywhere).intersection(&Runs::of(among.to_vec())).as_slice());
-            }
-        }
+        self.labels.select_among(pods, among, found);
     }
 
     /// The classes with an address in some ranges.

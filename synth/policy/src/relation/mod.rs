@@ -18,12 +18,10 @@ mod building;
 mod classes;
 mod count;
 mod differences;
-mod labelled;
 mod port_sets;
 mod ranges;
 mod rows;
 mod rules;
-mod runs;
 mod sorting;
 mod table;
 
@@ -31,7 +29,6 @@ pub use classes::Classes;
 pub use count::Count;
 pub use differences::{Difference, End};
 pub use ranges::AddressRange;
-pub(crate) use runs::{Run, Runs};
 pub use table::Relation;
 
 use crate::shorthand::{Map, number};

@@ -1,8 +1,8 @@
 //! All addresses, cut into ranges that no ipBlock of some policies tells apart.
 
 use super::number;
-use super::runs::Runs;
 use crate::model::IpBlock;
+use crate::runs::Runs;
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

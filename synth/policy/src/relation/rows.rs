@@ -2,7 +2,7 @@
 
 use super::number;
 use super::port_sets::{NONE, PortSetId, PortSets};
-use super::runs::Run;
+use crate::runs::Run;
 
 /// One set of ports for a run of classes or ranges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,11 +1,11 @@
 //! The parts of policies resolved: selectors to classes, blocks to ranges, lists of ports to sets. Each distinct part once.
 
 use super::classes::Classes;
-use super::labelled::Compiled;
 use super::port_sets::{ALL, NONE, PortSetId, PortSets};
-use super::runs::{Run, Runs};
 use super::{Map, number};
+use crate::labelled::Compiled;
 use crate::model::{PortRange, Ports};
+use crate::runs::{Run, Runs};
 use crate::shorthand::{ShortPeer, ShortPolicy, Shorthand};
 use crate::{PortSet, Protocol};
 

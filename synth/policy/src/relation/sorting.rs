@@ -1,9 +1,9 @@
 //! Sorts pods into classes, one pod after the other.
 
 use super::classes::{NamedPort, Seen};
-use super::labelled::Last;
 use super::{Map, number};
 use crate::Pod;
+use crate::labelled::Last;
 use std::collections::BTreeMap;
 
 /// A class while pods are being sorted, all in numbers: namespace, port table, how many ranges, those ranges, and the

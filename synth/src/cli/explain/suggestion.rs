@@ -7,28 +7,12 @@ use super::report::{Policy, Suggestion};
 use crate::state::{State, StatePod};
 use crate::text::{plain, some_of};
 use ipnet::IpNet;
+use netwright_collector::inventory::is_stable_label;
 use netwright_policy::{Decision, Direction, Labels, METADATA_NAME, NetworkPolicy, PolicySet, Protocol, Source};
 use netwright_record::inventory::WorkloadRef;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-/// Labels that do not outlive a pod, a rollout, a run or a release: nothing to select by.
-const UNSTABLE: [&str; 14] = [
-    "app.kubernetes.io/version",
-    "apps.kubernetes.io/pod-index",
-    "batch.kubernetes.io/controller-uid",
-    "batch.kubernetes.io/job-completion-index",
-    "batch.kubernetes.io/job-name",
-    "chart",
-    "controller-revision-hash",
-    "controller-uid",
-    "helm.sh/chart",
-    "job-name",
-    "pod-template-generation",
-    "pod-template-hash",
-    "statefulset.kubernetes.io/pod-name",
-    "version",
-];
 /// Labels that name a workload, the most usual first.
 const NAMING: [&str; 4] = ["app.kubernetes.io/name", "app", "k8s-app", "name"];
 /// How many other workloads a note names.
@@ -146,7 +130,7 @@ fn labels<'a>(state: &'a State, kind: &Kind) -> Option<(Labels, Vec<&'a Workload
 }
 
 fn stable(labels: &Labels) -> Labels {
-    let stable = labels.iter().filter(|(key, _)| !UNSTABLE.contains(&key.as_str()));
+    let stable = labels.iter().filter(|(key, _)| is_stable_label(key));
     stable.map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 

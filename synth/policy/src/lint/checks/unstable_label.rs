@@ -17,8 +17,9 @@ pub(super) const CHECK: Check = Check {
 
 /// Set by controllers for each template or run, or by Helm charts for each release. Those that tell the members of a
 /// StatefulSet apart are not among them: a member keeps its name and index.
-const UNSTABLE: [&str; 9] = [
+const UNSTABLE: [&str; 10] = [
     "pod-template-hash",
+    "rollouts-pod-template-hash",
     "controller-revision-hash",
     "pod-template-generation",
     "controller-uid",

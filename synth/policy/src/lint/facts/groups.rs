@@ -1,5 +1,6 @@
 //! Sets of groups of pods. For checks, which compare what selectors select.
 
+use crate::runs::{Run, Runs};
 use crate::{Labels, NamedPort};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -42,26 +43,21 @@ pub(super) fn has_ipv6(addresses: &[IpAddr]) -> bool {
     addresses.iter().any(|address| address.to_canonical().is_ipv6())
 }
 
-/// A set of groups, as sorted ranges of their numbers that do not touch: "all pods" is one range, however many they are.
+/// A set of groups, by their numbers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(in crate::lint) struct Groups(Vec<(u32, u32)>);
+pub(in crate::lint) struct Groups(Runs);
 
 impl Groups {
-    pub(super) fn range(range: Range<u32>) -> Self {
-        let mut groups = Self::default();
-        groups.push(range);
-        groups
+    /// All groups of some ranges of their numbers.
+    pub(super) fn of(ranges: impl Iterator<Item = Range<u32>>) -> Self {
+        let run = |range: Range<u32>| {
+            Some(Run::new(range.start, range.end.checked_sub(1).filter(|last| range.start <= *last)?))
+        };
+        Self(Runs::of(ranges.filter_map(run).collect()))
     }
 
-    /// Adds numbers that are not below any that is held.
-    pub(super) fn push(&mut self, range: Range<u32>) {
-        if range.is_empty() {
-            return;
-        }
-        match self.0.last_mut() {
-            Some((_, end)) if *end >= range.start => *end = range.end.max(*end),
-            _ => self.0.push((range.start, range.end)),
-        }
+    pub(super) fn runs(&self) -> &[Run] {
+        self.0.as_slice()
     }
 
     pub(in crate::lint) fn is_empty(&self) -> bool {
@@ -70,7 +66,7 @@ impl Groups {
 
     pub(in crate::lint) fn iter(&self) -> impl Iterator<Item = usize> + '_ {
         // A number of a group is an index of a vector in memory, so it fits.
-        self.0.iter().flat_map(|(start, end)| *start as usize..*end as usize)
+        self.0.numbers().map(|number| number as usize)
     }
 
     pub(in crate::lint) fn first(&self) -> Option<usize> {
@@ -78,48 +74,23 @@ impl Groups {
     }
 
     pub(in crate::lint) fn intersects(&self, other: &Self) -> bool {
-        let (few, many) = if self.0.len() <= other.0.len() { (self, other) } else { (other, self) };
-        few.0.iter().any(|(start, end)| {
-            let next = many.0.partition_point(|(_, other_end)| other_end <= start);
-            many.0.get(next).is_some_and(|(other_start, _)| other_start < end)
-        })
+        self.0.meets(&other.0)
     }
 
     pub(in crate::lint) fn is_subset(&self, other: &Self) -> bool {
-        self.0.iter().all(|(start, end)| {
-            let next = other.0.partition_point(|(_, other_end)| other_end <= start);
-            other.0.get(next).is_some_and(|(other_start, other_end)| other_start <= start && end <= other_end)
-        })
+        self.0.is_subset(&other.0)
+    }
+}
+
+impl From<Vec<Run>> for Groups {
+    fn from(runs: Vec<Run>) -> Self {
+        Self(Runs::of(runs))
     }
 }
 
 /// The numbers have to be in ascending order.
 impl FromIterator<u32> for Groups {
     fn from_iter<T: IntoIterator<Item = u32>>(numbers: T) -> Self {
-        let mut groups = Self::default();
-        numbers.into_iter().for_each(|number| groups.push(number..number + 1));
-        groups
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn groups(numbers: &[u32]) -> Groups {
-        numbers.iter().copied().collect()
-    }
-
-    #[test]
-    fn sets_behave_like_sets_of_numbers() {
-        for left in 0_u32..64 {
-            for right in 0_u32..64 {
-                let members = |bits: u32| (0..6).filter(|bit| bits >> bit & 1 == 1).collect::<Vec<u32>>();
-                let (a, b) = (groups(&members(left)), groups(&members(right)));
-                assert_eq!(a.intersects(&b), left & right != 0);
-                assert_eq!(a.is_subset(&b), left & right == left);
-                assert_eq!(a.iter().count(), left.count_ones() as usize);
-            }
-        }
+        Self(Runs::of_ascending(numbers.into_iter()))
     }
 }

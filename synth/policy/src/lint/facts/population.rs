@@ -1,6 +1,7 @@
 //! The pods in groups, and what a selector selects among them without asking every pod. For [`Facts`](super::Facts).
 
 use super::groups::{Group, Groups, has_ipv6, mentioned};
+use crate::labelled::{Compiled, Labelled, Last, Vocabulary};
 use crate::lint::input::{Input, Subject};
 use crate::shorthand::{Map, ShortPeer, Shorthand};
 use crate::{Cluster, Labels, METADATA_NAME, NamedPort, Operator, Selector};
@@ -9,19 +10,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::rc::Rc;
 
-/// Up to this many namespaces a label is looked up in each of them, above it in all at once.
-const FEW_NAMESPACES: usize = 16;
-
 /// Groups of pods, sorted by namespace and workload.
 pub(in crate::lint) struct Population<'a> {
     pub(in crate::lint) groups: Vec<Group<'a>>,
     cluster: &'a Cluster,
-    /// The selectors, by number.
+    /// The parts of the policies, by number.
     parts: &'a Shorthand,
     /// The groups of each namespace, also of those without any.
     namespaces: BTreeMap<&'a str, Range<u32>>,
     in_namespace: Map<(&'a str, &'a str, &'a str), Vec<u32>>,
-    anywhere: Map<(&'a str, &'a str), Vec<u32>>,
+    labelled: Labelled,
+    /// The selectors of pods, by number.
+    selectors: Vec<Compiled>,
     selected: RefCell<Map<ShortPeer, Rc<Groups>>>,
     /// By the number of the selector of namespaces.
     chosen: RefCell<Map<u32, Rc<Chosen<'a>>>>,
@@ -45,13 +45,17 @@ impl<'a> Population<'a> {
         'a: 'i,
     {
         let groups = grouped(subjects, keys);
+        let parts = input.policies.shorthand();
+        let vocabulary = Vocabulary::new(parts.pod_selectors.iter());
+        let labelled = labelled(&groups, &vocabulary);
         let mut population = Self {
             cluster: input.cluster,
-            parts: input.policies.shorthand(),
+            parts,
             namespaces: ranges(&groups, namespaces),
             groups,
             in_namespace: Map::default(),
-            anywhere: Map::default(),
+            labelled,
+            selectors: parts.pod_selectors.iter().map(|selector| vocabulary.compile(selector)).collect(),
             selected: RefCell::default(),
             chosen: RefCell::default(),
         };
@@ -63,14 +67,13 @@ impl<'a> Population<'a> {
         for (number, group) in (0_u32..).zip(&self.groups) {
             for (key, value) in &group.labels {
                 self.in_namespace.entry((group.namespace, key, value)).or_default().push(number);
-                self.anywhere.entry((key, value)).or_default().push(number);
             }
         }
     }
 
     /// The names of the namespaces with their groups.
     pub(in crate::lint) fn namespaces(&self) -> impl Iterator<Item = (&'a str, Groups)> + '_ {
-        self.namespaces.iter().map(|(name, range)| (*name, Groups::range(range.clone())))
+        self.namespaces.iter().map(|(name, range)| (*name, Groups::of([range.clone()].into_iter())))
     }
 
     /// All groups.
@@ -94,19 +97,18 @@ impl<'a> Population<'a> {
             return Rc::clone(known);
         }
         let places = self.places(peer);
-        let groups = Rc::new(match self.pod_selector(peer) {
-            Some(selector) => self.filter(&places, selector),
+        let groups = Rc::new(match pod_selector(peer).map(|number| self.selectors.get(number as usize)) {
+            Some(selector) => self.among(&places.groups, selector),
             None => places.groups.clone(),
         });
         self.selected.borrow_mut().insert(peer, Rc::clone(&groups));
         groups
     }
 
-    /// The podSelector of a peer, if it says anything.
-    fn pod_selector(&self, peer: ShortPeer) -> Option<&'a Selector> {
-        let (ShortPeer::Own { pods, .. } | ShortPeer::Selected { pods, .. }) = peer else { return None };
-        let selector = self.parts.pod_selectors.get(pods? as usize)?;
-        (!selector.requirements.is_empty()).then_some(selector)
+    fn among(&self, groups: &Groups, selector: Option<&Compiled>) -> Groups {
+        let mut found = Vec::new();
+        selector.into_iter().for_each(|selector| self.labelled.select_among(selector, groups.runs(), &mut found));
+        found.into()
     }
 
     /// Where the pods of a peer may be; nowhere for a block.
@@ -136,42 +138,6 @@ impl<'a> Population<'a> {
         rarest.iter().filter(holds).copied().collect()
     }
 
-    fn filter(&self, chosen: &Chosen<'_>, selector: &Selector) -> Groups {
-        let is_in = |number: &u32| {
-            self.groups
-                .get(*number as usize)
-                .is_some_and(|group| chosen.names.contains(group.namespace) && selector.matches(|key| group.label(key)))
-        };
-        match self.candidates(chosen, selector) {
-            Some(candidates) => candidates.into_iter().filter(is_in).collect(),
-            None => chosen.groups.iter().filter_map(|number| u32::try_from(number).ok()).filter(is_in).collect(),
-        }
-    }
-
-    /// The groups that have the rarest label a selector requires, in ascending order; `None` if it requires none.
-    fn candidates(&self, chosen: &Chosen<'_>, selector: &Selector) -> Option<Vec<u32>> {
-        let required = selector.requirements.iter().filter_map(|requirement| match &requirement.operator {
-            Operator::In(values) => Some(self.with_label(chosen, &requirement.key, values)),
-            Operator::NotIn(_) | Operator::Exists | Operator::DoesNotExist => None,
-        });
-        let lists = required.min_by_key(|lists| lists.iter().map(|list| list.len()).sum::<usize>())?;
-        let mut numbers = lists.concat();
-        numbers.sort_unstable();
-        Some(numbers)
-    }
-
-    fn with_label<'s>(&'s self, chosen: &'s Chosen<'s>, key: &'s str, values: &'s BTreeSet<String>) -> Vec<&'s [u32]> {
-        if chosen.names.len() > FEW_NAMESPACES {
-            return values
-                .iter()
-                .filter_map(|value| self.anywhere.get(&(key, value.as_str())))
-                .map(Vec::as_slice)
-                .collect();
-        }
-        let places = chosen.names.iter().flat_map(|name| values.iter().map(move |value| (*name, key, value.as_str())));
-        places.filter_map(|place| self.in_namespace.get(&place)).map(Vec::as_slice).collect()
-    }
-
     /// The namespaces that the selector with a number selects.
     fn choose(&self, number: u32) -> Rc<Chosen<'a>> {
         if let Some(known) = self.chosen.borrow().get(&number) {
@@ -194,10 +160,28 @@ impl<'a> Population<'a> {
     /// `names` in ascending order.
     fn chosen_of(&self, names: impl Iterator<Item = &'a str>) -> Chosen<'a> {
         let names: BTreeSet<&str> = names.collect();
-        let mut groups = Groups::default();
-        names.iter().filter_map(|name| self.namespaces.get(name)).for_each(|range| groups.push(range.clone()));
+        let groups = Groups::of(names.iter().filter_map(|name| self.namespaces.get(name)).cloned());
         Chosen { names, groups }
     }
+}
+
+/// The number of the podSelector of a peer, where there is one.
+fn pod_selector(peer: ShortPeer) -> Option<u32> {
+    match peer {
+        ShortPeer::Own { pods, .. } | ShortPeer::Selected { pods, .. } => pods,
+        ShortPeer::Block(_) => None,
+    }
+}
+
+/// What selectors can see of each group's labels.
+fn labelled(groups: &[Group], vocabulary: &Vocabulary) -> Labelled {
+    let labels = groups.iter().map(|group| {
+        let pairs = group.labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        let (labels, mut seen): (Labels, _) = (pairs.collect(), Vec::new());
+        vocabulary.see(&labels, &mut Last::default(), &mut seen);
+        seen.into()
+    });
+    Labelled::new(labels.collect())
 }
 
 /// The only names of namespaces that a selector can match, where it says so.

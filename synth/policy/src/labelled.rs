@@ -1,12 +1,14 @@
 //! Things with labels, and which of them a selector selects: through lists of the things by label, not by trying each.
 //!
+//! For the relation, of classes and namespaces, and for lint, of groups of pods.
+//!
 //! Only labels that some selector mentions are kept. A value that none mentions is kept as "another value": no selector
 //! tells it from the next.
 
-use super::runs::Run;
-use super::{Map, number};
 use crate::Labels;
+use crate::runs::{Run, Runs};
 use crate::selector::{Operator, Requirement, Selector};
+use crate::shorthand::{Map, number};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A label key, by its place among the keys that selectors look at.
@@ -119,6 +121,19 @@ impl Labelled {
             }
         }
         Self { labels, with_key, with_value }
+    }
+
+    /// As [`Labelled::select`], among the things of several runs.
+    pub(crate) fn select_among(&self, selector: &Compiled, among: &[Run], found: &mut Vec<Run>) {
+        match (among, number(self.labels.len()).checked_sub(1)) {
+            ([], _) | (_, None) => {}
+            ([run], _) => self.select(selector, *run, found),
+            (_, Some(last)) => {
+                let mut everywhere = Vec::new();
+                self.select(selector, Run::new(0, last), &mut everywhere);
+                found.extend_from_slice(Runs::of(everywhere).intersection(&Runs::of(among.to_vec())).as_slice());
+            }
+        }
     }
 
     /// Adds to `found` the things that a selector selects among those of a run, in ascending runs. Linear in the fewest

@@ -1,4 +1,5 @@
-//! Sets of numbers as sorted runs: ports, classes of pods, ranges of addresses. What the relation is built of.
+//! Sets of numbers as sorted runs: ports, classes and groups of pods, ranges of addresses. What the relation is built of,
+//! and what lint compares.
 //!
 //! Sets that come from policies are few long stretches, so a run costs the same whether it holds one number or all.
 
@@ -32,7 +33,7 @@ impl Run {
 }
 
 /// A set of numbers: runs in ascending order with a gap between any two.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Runs(Vec<Run>);
 
 impl Runs {
@@ -68,14 +69,12 @@ impl Runs {
         self.0.is_empty()
     }
 
-    #[cfg(test)]
     pub(crate) fn numbers(&self) -> impl Iterator<Item = u32> {
         self.0.iter().flat_map(|run| run.numbers())
     }
 
     pub(crate) fn contains(&self, number: u32) -> bool {
-        let after = self.0.partition_point(|run| run.first <= number);
-        after.checked_sub(1).and_then(|index| self.0.get(index)).is_some_and(|run| number <= run.last)
+        self.at_or_after(number).is_some_and(|run| run.first <= number)
     }
 
     pub(crate) fn union(&self, other: &Self) -> Self {
@@ -96,19 +95,23 @@ impl Runs {
         Self(found)
     }
 
-    /// Whether the two have a number in common.
+    /// Whether the two have a number in common. Looks up each run of the one that has fewer.
     pub(crate) fn meets(&self, other: &Self) -> bool {
-        let (mut one, mut two) = (self.0.iter().peekable(), other.0.iter().peekable());
-        while let (Some(left), Some(right)) = (one.peek(), two.peek()) {
-            if left.last < right.first {
-                one.next();
-            } else if right.last < left.first {
-                two.next();
-            } else {
-                return true;
-            }
-        }
-        false
+        let (few, many) = if self.0.len() <= other.0.len() { (self, other) } else { (other, self) };
+        few.0.iter().any(|run| many.at_or_after(run.first).is_some_and(|next| next.first <= run.last))
+    }
+
+    /// Whether `other` has every number of this one.
+    pub(crate) fn is_subset(&self, other: &Self) -> bool {
+        let is_inside = |run: &Run| {
+            other.at_or_after(run.first).is_some_and(|next| next.first <= run.first && run.last <= next.last)
+        };
+        self.0.iter().all(is_inside)
+    }
+
+    /// The first run that holds a number or begins after it.
+    fn at_or_after(&self, number: u32) -> Option<&Run> {
+        self.0.get(self.0.partition_point(|run| run.last < number))
     }
 
     pub(crate) fn difference(&self, other: &Self) -> Self {
@@ -157,6 +160,8 @@ mod tests {
             prop_assert_eq!(numbers(&one.union(&two)), &a | &b);
             prop_assert_eq!(numbers(&one.intersection(&two)), &a & &b);
             prop_assert_eq!(numbers(&one.difference(&two)), &a - &b);
+            prop_assert_eq!((one.meets(&two), one.is_subset(&two)), (!a.is_disjoint(&b), a.is_subset(&b)));
+            prop_assert!(one.intersection(&two).is_subset(&one) && one.is_subset(&one.union(&two)));
             prop_assert_eq!(one.meets(&two), !a.is_disjoint(&b));
             for number in (0..50).chain(u32::MAX - 45..=u32::MAX) {
                 prop_assert_eq!(one.contains(number), a.contains(&number));
