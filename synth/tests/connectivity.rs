@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed, as it should")]
 
+#[path = "common/command.rs"]
+mod command;
+
+use command::{netwright, stderr};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -11,21 +15,17 @@ use tempfile::TempDir;
 const SHOP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/shop");
 
 fn run(arguments: &[&str]) -> Output {
-    assert_cmd::cargo::cargo_bin_cmd!("netwright").arg("connectivity").args(arguments).output().unwrap()
+    netwright(&[&["connectivity"], arguments].concat())
 }
 
 fn with_stdin(arguments: &[&str], text: &str) -> Output {
-    let mut command = assert_cmd::cargo::cargo_bin_cmd!("netwright");
-    command.arg("connectivity").args(arguments).write_stdin(text).output().unwrap()
+    command::with_stdin(&[&["connectivity"], arguments].concat(), text)
 }
 
+/// What a run wrote that succeeded.
 fn stdout(output: Output) -> String {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
+    assert!(output.status.success(), "{}", stderr(&output));
+    command::stdout(&output)
 }
 
 fn list(arguments: &[&str]) -> Vec<Value> {
@@ -191,22 +191,10 @@ fn by_pod_each_pod_is_listed_and_none_to_itself() {
 
 #[test]
 fn a_node_is_let_in_only_where_each_of_its_addresses_is() {
-    let workloads = "
-apiVersion: v1
-kind: Node
-metadata: {name: n1}
-status: {addresses: [{type: InternalIP, address: 198.18.0.1}, {type: ExternalIP, address: 198.18.0.9}]}
----
-apiVersion: v1
-kind: Pod
-metadata: {name: agent, namespace: kube-system}
-spec: {hostNetwork: true, nodeName: n1, containers: []}
----
-apiVersion: v1
-kind: Pod
-metadata: {name: api, namespace: shop}
-spec: {containers: []}
-";
+    let workloads = concat!(
+        "\napiVersion: v1\nkind: Node\nmetadata: {name: n1}\nstatus: {addresses: [{type: InternalIP, address: 198.18.0.1}, {type: ExternalIP, address: 198.18.0.9}]}\n---\n",
+        include_str!("fixtures/host-network.yaml")
+    );
     let policy = "
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy

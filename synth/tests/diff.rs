@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed, as it should")]
 
+#[path = "common/command.rs"]
+mod command;
 mod common;
 
+use command::{netwright, stderr, stdout};
 use common::{World, shop};
 use netwright_record::{Observation, file};
 use serde_json::{Value, json};
@@ -15,19 +18,11 @@ use tempfile::TempDir;
 const SHOP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/shop");
 
 fn run(arguments: &[&str]) -> Output {
-    assert_cmd::cargo::cargo_bin_cmd!("netwright").arg("diff").args(arguments).output().unwrap()
+    netwright(&[&["diff"], arguments].concat())
 }
 
 fn code(output: &Output) -> i32 {
     output.status.code().unwrap()
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
 }
 
 fn text(path: &Path) -> &str {
@@ -121,22 +116,10 @@ fn a_folder_without_policies_allows_everything() {
 
 #[test]
 fn a_policy_for_pods_on_the_network_of_their_node_is_a_difference_by_address_only() {
-    let hosts = "
-apiVersion: v1
-kind: Node
-metadata: {name: n1}
-status: {addresses: [{type: InternalIP, address: 198.18.0.1}]}
----
-apiVersion: v1
-kind: Pod
-metadata: {name: agent, namespace: kube-system}
-spec: {hostNetwork: true, nodeName: n1, containers: []}
----
-apiVersion: v1
-kind: Pod
-metadata: {name: api, namespace: shop}
-spec: {containers: []}
-";
+    let hosts = concat!(
+        "\napiVersion: v1\nkind: Node\nmetadata: {name: n1}\nstatus: {addresses: [{type: InternalIP, address: 198.18.0.1}]}\n---\n",
+        include_str!("fixtures/host-network.yaml")
+    );
     let policy = |cidr: &str| {
         format!(
             "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: api, namespace: shop}}\nspec:\n  \

@@ -2,19 +2,18 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed, as it should")]
 
+#[path = "common/command.rs"]
+mod command;
 mod common;
 
+use command::netwright;
 use common::{World, at, shop};
 use netwright_record::{Activity, Direction, Flow, Local, Protocol, Unresolved, file};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use tempfile::TempDir;
-
-fn netwright(arguments: &[&str]) -> Output {
-    assert_cmd::cargo::cargo_bin_cmd!("netwright").args(arguments).output().unwrap()
-}
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()

@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed, as it should")]
 
+#[path = "common/command.rs"]
+mod command;
 mod common;
 
+use command::{netwright, stderr, stdout, with_stdin};
 use common::World;
 use netwright_record::{Endpoint, Protocol, file};
 use serde_json::Value;
@@ -11,18 +14,6 @@ use std::fs;
 use std::path::Path;
 use std::process::Output;
 use tempfile::TempDir;
-
-fn netwright(arguments: &[&str]) -> Output {
-    assert_cmd::cargo::cargo_bin_cmd!("netwright").args(arguments).output().unwrap()
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
 
 const CLUSTER: &str = "\
 apiVersion: v1
@@ -151,17 +142,9 @@ fn policies_and_what_they_are_for_may_stand_in_one_place() {
         assert!(stdout(&output).contains("service-port"), "{flag}: {}", stdout(&output));
     }
     let both = format!("{CLUSTER}---\n{}", policy("80"));
-    let output = assert_cmd::cargo::cargo_bin_cmd!("netwright")
-        .args(["check", "--inventory", "-"])
-        .write_stdin(both)
-        .output()
-        .unwrap();
+    let output = with_stdin(&["check", "--inventory", "-"], &both);
     assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
-    let nothing = assert_cmd::cargo::cargo_bin_cmd!("netwright")
-        .args(["check", "--inventory", "-"])
-        .write_stdin(CLUSTER)
-        .output()
-        .unwrap();
+    let nothing = with_stdin(&["check", "--inventory", "-"], CLUSTER);
     assert_eq!(nothing.status.code(), Some(1));
     assert!(stderr(&nothing).contains("holds no NetworkPolicy"), "{}", stderr(&nothing));
 }

@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed, as it should")]
 
+#[path = "common/command.rs"]
+mod command;
 mod common;
 
+use command::{netwright, stderr, stdout, with_stdin};
 use common::{World, address, shop};
 use netwright_record::{Endpoint, Observation, Protocol, file};
 use std::collections::BTreeMap;
@@ -11,18 +14,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use tempfile::TempDir;
-
-fn netwright(arguments: &[&str]) -> Output {
-    assert_cmd::cargo::cargo_bin_cmd!("netwright").args(arguments).output().unwrap()
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
 
 /// A folder with an observation in it.
 struct Desk {
@@ -201,11 +192,7 @@ fn a_broken_policy_is_found_with_its_edge_and_its_end() {
 fn check_reads_stdin_and_writes_json() {
     let desk = Desk::with(&shop().build());
     let deny = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: deny, namespace: data}\nspec: {podSelector: {}}\n";
-    let output = assert_cmd::cargo::cargo_bin_cmd!("netwright")
-        .args(["check", &desk.text("observation"), "--policies", "-", "-o", "json"])
-        .write_stdin(deny)
-        .output()
-        .unwrap();
+    let output = with_stdin(&["check", &desk.text("observation"), "--policies", "-", "-o", "json"], deny);
     assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
     let report: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
     let denied: Vec<&str> =

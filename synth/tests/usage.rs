@@ -3,24 +3,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
 
+#[path = "common/command.rs"]
+mod command;
 mod common;
 
+use command::{stderr, stdout, with_stdin};
 use netwright_record::file;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 const SHOP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/shop");
-
-fn netwright(arguments: &[&str], stdin: &str) -> Output {
-    assert_cmd::cargo::cargo_bin_cmd!("netwright").args(arguments).write_stdin(stdin).output().unwrap()
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
 
 fn fixture(name: &str) -> String {
     format!("{SHOP}/{name}")
@@ -37,7 +28,7 @@ fn policies_and_workloads_of_one_stream_serve_every_verb() {
     let (policies, manifests) = (fixture("policies.yaml"), fixture("workloads.yaml"));
     for verb in [vec!["connectivity"], vec!["explain", "shop/front", "shop/api", "--port", "8080"], vec!["check"]] {
         let with = |more: &[&str], stdin: &str| {
-            let output = netwright(&[verb.as_slice(), more].concat(), stdin);
+            let output = with_stdin(&[verb.as_slice(), more].concat(), stdin);
             (output.status.code(), stdout(&output).lines().next().map(ToOwned::to_owned), stderr(&output))
         };
         let apart = with(&["--policies", &policies, "--inventory", &manifests], "");
@@ -73,7 +64,7 @@ spec:
   - from: [{podSelector: {matchLabels: {app: nobody}}}]
 ";
     for place in ["--policies", "--inventory"] {
-        let output = netwright(&["check", place, "-"], policies);
+        let output = with_stdin(&["check", place, "-"], policies);
         let text = stdout(&output);
         assert!(text.contains("spec.ingress[1].from[0] (line 15)"), "{place}: {text}");
     }
@@ -83,17 +74,17 @@ spec:
 fn a_policy_set_on_stdin_is_compared() {
     let (policies, manifests) = (fixture("policies.yaml"), fixture("workloads.yaml"));
     let text = std::fs::read_to_string(&policies).unwrap();
-    let same = netwright(&["diff", "-", &policies, "--inventory", &manifests], &text);
+    let same = with_stdin(&["diff", "-", &policies, "--inventory", &manifests], &text);
     assert_eq!(same.status.code(), Some(0), "{}", stderr(&same));
-    let beside = netwright(&["diff", &policies, "-", "--inventory", "-"], &text);
+    let beside = with_stdin(&["diff", &policies, "-", "--inventory", "-"], &text);
     assert_eq!(beside.status.code(), Some(2), "stdin cannot be read twice");
-    let nobody = netwright(&["diff", &policies, "-"], &shop());
+    let nobody = with_stdin(&["diff", &policies, "-"], &shop());
     assert!(stderr(&nobody).contains("--inventory"), "{}", stderr(&nobody));
 }
 
 #[test]
 fn manifests_in_the_place_of_an_observation_are_told_where_to_go() {
-    let output = netwright(&["check", &fixture("workloads.yaml"), "--policies", &fixture("policies.yaml")], "");
+    let output = with_stdin(&["check", &fixture("workloads.yaml"), "--policies", &fixture("policies.yaml")], "");
     let told = stderr(&output);
     assert!(output.status.code() == Some(1) && told.contains("--inventory"), "{told}");
 }
@@ -101,7 +92,7 @@ fn manifests_in_the_place_of_an_observation_are_told_where_to_go() {
 #[test]
 fn what_is_no_name_or_port_is_a_wrong_command_line_and_an_unknown_name_is_not() {
     let sources = ["--policies", &fixture("policies.yaml"), "--inventory", &fixture("workloads.yaml")];
-    let explain = |ends: &[&str]| netwright(&[&["explain"], ends, &sources].concat(), "");
+    let explain = |ends: &[&str]| with_stdin(&[&["explain"], ends, &sources].concat(), "");
     let code = |ends: &[&str]| explain(ends).status.code();
     assert_eq!(code(&["api", "shop/api", "--port", "80"]), Some(2));
     assert_eq!(code(&["shop/nobody", "shop/api", "--port", "80"]), Some(1));
@@ -136,7 +127,7 @@ fn a_path_cannot_speak_to_the_terminal() {
         vec!["diff", "no\u{1b}[31m", "no\u{1b}[31m"],
         vec!["connectivity", "--policies", "no\u{1b}[31m"],
     ] {
-        let told = stderr(&netwright(&arguments, ""));
+        let told = stderr(&with_stdin(&arguments, ""));
         assert!(told.contains("\\u{1b}[31m") && !told.contains('\u{1b}'), "{told:?}");
     }
 }
@@ -166,15 +157,15 @@ spec:
 ";
     let sources = ["--policies", "-", "--inventory", &fixture("workloads.yaml")];
     let explained =
-        netwright(&[&["explain", "shop/api", "shop/db", "--port", "5432"], &sources[..]].concat(), policies);
+        with_stdin(&[&["explain", "shop/api", "shop/db", "--port", "5432"], &sources[..]].concat(), policies);
     let text = stdout(&explained);
     assert!(
         text.contains("Mind: no address of shop/api is known") && text.contains("shop/db: spec.ingress[0]"),
         "{text}"
     );
-    let listed = netwright(&[&["connectivity"], &sources[..]].concat(), policies);
+    let listed = with_stdin(&[&["connectivity"], &sources[..]].concat(), policies);
     assert!(stderr(&listed).contains("no address of"), "{}", stderr(&listed));
     let by_labels = policies.replace("ipBlock: {cidr: 0.0.0.0/0}", "podSelector: {}");
-    let silent = netwright(&[&["connectivity"], &sources[..]].concat(), &by_labels);
+    let silent = with_stdin(&[&["connectivity"], &sources[..]].concat(), &by_labels);
     assert_eq!(stderr(&silent), "");
 }
