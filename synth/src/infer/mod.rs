@@ -4,6 +4,7 @@
 //! ([`peers`]), what DNS needs besides ([`dns`]), what may be isolated ([`isolation`]), which allowances make one rule
 //! ([`mod@merge`]), how policies are called ([`names`]). The result is a [`Plan`], which renderers write in their dialect.
 
+pub mod cover;
 pub mod dns;
 pub mod isolation;
 pub mod merge;
