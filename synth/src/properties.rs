@@ -1,8 +1,8 @@
 //! Properties that hold whatever was observed: nothing seen is cut off, nothing unseen between workloads is let
 //! through, and what is written means what was inferred.
 
-use crate::infer::infer;
 use crate::infer::rules::Plan;
+use crate::infer::{Options, infer};
 use crate::render::render;
 use crate::replay::replay;
 use crate::state::convert;
@@ -197,7 +197,7 @@ proptest! {
 
     #[test]
     fn nothing_that_was_seen_is_denied(observation in observation()) {
-        let policies = policies(&observation, &infer(&observation));
+        let policies = policies(&observation, &infer(&observation, &Options::default()));
         let replay = replay(&observation, &policies, || Ok(())).unwrap();
         prop_assert_eq!(replay.denied, vec![]);
     }
@@ -205,7 +205,7 @@ proptest! {
     /// Between two workloads that both have a policy and overlap with no other, exactly what was seen passes.
     #[test]
     fn nothing_unseen_is_allowed_between_known_workloads(observation in observation()) {
-        let plan = infer(&observation);
+        let plan = infer(&observation, &Options::default());
         let policies = policies(&observation, &plan);
         let seen = seen(&observation);
         let cluster = convert::cluster(&observation.inventory.namespaces);
@@ -228,15 +228,15 @@ proptest! {
     /// What was rendered selects, read back, exactly the labels that were inferred.
     #[test]
     fn what_is_written_selects_what_was_inferred(observation in observation()) {
-        let plan = infer(&observation);
+        let plan = infer(&observation, &Options::default());
         let policies = policies(&observation, &plan);
         prop_assert_eq!(policies.policies().len(), plan.policies.len() + plan.default_deny.len());
         for policy in &plan.policies {
             let read = policies.policies().iter().find(|read| read.name == policy.name && read.namespace == policy.workload.namespace).unwrap();
             let matches = |labels: &Labels| read.pod_selector.matches(|key| labels.get(key).map(String::as_str));
-            prop_assert!(matches(&policy.selection.labels));
-            for key in policy.selection.labels.keys() {
-                let mut without = policy.selection.labels.clone();
+            prop_assert!(matches(&policy.selection.pods.labels));
+            for key in policy.selection.pods.labels.keys() {
+                let mut without = policy.selection.pods.labels.clone();
                 without.remove(key);
                 prop_assert!(!matches(&without));
             }
@@ -252,7 +252,7 @@ proptest! {
         reversed.inventory.workloads.reverse();
         reversed.inventory.nodes.reverse();
         reversed.sort();
-        let files = |observation: &Observation| render(observation, &infer(observation)).unwrap();
+        let files = |observation: &Observation| render(observation, &infer(observation, &Options::default())).unwrap();
         prop_assert_eq!(files(&observation), files(&reversed));
     }
 }
@@ -265,7 +265,7 @@ fn random_observations_exercise_what_they_should() {
     let (mut policies, mut widened, mut added, mut closed, mut blocks) = (0, 0, 0, 0, 0);
     for _ in 0..64 {
         let observation = observation().new_tree(&mut runner).unwrap().current();
-        let plan = infer(&observation);
+        let plan = infer(&observation, &Options::default());
         policies += plan.policies.len();
         widened += plan.findings.widened.len();
         added += plan.policies.iter().filter(|policy| !policy.selection.added.is_empty()).count();

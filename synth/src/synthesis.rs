@@ -2,8 +2,8 @@
 //!
 //! Nothing reaches the output folder that has not been read back from disk and proven there.
 
-use crate::infer::infer;
 use crate::infer::rules::Plan;
+use crate::infer::{Options, infer};
 use crate::output::{OutputError, Staged};
 use crate::render::{self, RenderError};
 use crate::replay::{Denial, Interrupted, Replay, replay};
@@ -81,10 +81,11 @@ pub struct Synthesis {
 /// edge while proving, and may put an end to everything; nothing is left behind then.
 pub fn synthesise(
     observation: &Observation,
+    options: &Options,
     out: &Path,
     progress: impl Fn() -> Result<(), Interrupted>,
 ) -> Result<Synthesis, SynthesisError> {
-    let plan = infer(observation);
+    let plan = infer(observation, options);
     prove_and_publish(observation, plan, out, progress)
 }
 
@@ -141,15 +142,16 @@ mod tests {
     use super::*;
     use crate::testing::shop;
     use std::fs;
+    use std::sync::Arc;
 
     /// Proves the shop's plan after `break_it`, over the policies of an earlier run; returns the message.
     fn refused(break_it: impl Fn(&mut Plan)) -> String {
         let observation = shop().build();
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("policies");
-        synthesise(&observation, &out, || Ok(())).unwrap();
+        synthesise(&observation, &Options::default(), &out, || Ok(())).unwrap();
         let before = fs::read(out.join("shop/api.yaml")).unwrap();
-        let mut plan = infer(&observation);
+        let mut plan = infer(&observation, &Options::default());
         break_it(&mut plan);
         let error = prove_and_publish(&observation, plan, &out, || Ok(())).unwrap_err();
         assert_eq!(fs::read(out.join("shop/api.yaml")).unwrap(), before);
@@ -168,7 +170,7 @@ mod tests {
     fn what_is_interrupted_leaves_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("policies");
-        let stopped = synthesise(&shop().build(), &out, || {
+        let stopped = synthesise(&shop().build(), &Options::default(), &out, || {
             assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "the temporary folder is there");
             Err(Interrupted)
         });
@@ -179,7 +181,9 @@ mod tests {
     #[test]
     fn manifests_that_cannot_be_parsed_are_not_put_in_place() {
         let message = refused(|plan| {
-            plan.policies.iter_mut().for_each(|policy| _ = policy.selection.labels.insert("a b".into(), "=".into()));
+            for policy in &mut plan.policies {
+                Arc::make_mut(&mut policy.selection.pods).labels.insert("a b".into(), "=".into());
+            }
         });
         assert!(message.contains("cannot parse the manifests") && message.contains("podSelector"), "{message}");
     }

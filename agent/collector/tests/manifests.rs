@@ -145,16 +145,16 @@ apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
 resources: [web.yaml]
 ---
-apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: {name: rollouts.argoproj.io}
+apiVersion: cert-manager.io/v1
+kind: Certificate
+metadata: {name: web}
 ---
 {apiVersion: v1, kind: Secret, metadata: {name: s}}
 ";
     let manifests = read(&[("values.yaml", values), ("others.yaml", others), ("web.yaml", WEB)]);
     assert_eq!(manifests.no_objects, 2);
     let kinds: Vec<&str> = manifests.passed_over.keys().map(|(kind, _)| kind.as_str()).collect();
-    assert_eq!(kinds, ["CustomResourceDefinition", "Kustomization", "Secret"]);
+    assert_eq!(kinds, ["Certificate", "Kustomization", "Secret"]);
     assert_eq!((manifests.warnings, manifests.templates.len()), (vec![], 1));
 }
 

@@ -1,6 +1,7 @@
 //! What the cluster consisted of while it was watched: who could have been at an address, and how they can be selected.
 
 use crate::Time;
+use crate::edge::ServiceRef;
 use crate::flow::Protocol;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -27,6 +28,8 @@ pub struct Inventory {
     pub cron_jobs: Vec<CronJob>,
     /// NetworkPolicies that already exist, as the API server returned them.
     pub policies: Vec<Policy>,
+    /// What makes the API server call Services: webhooks and aggregated APIs.
+    pub api_extensions: Vec<ApiExtension>,
 }
 
 /// A namespace.
@@ -244,6 +247,19 @@ pub struct CronJob {
 pub struct Policy {
     /// The manifest, without `status` and `metadata.managedFields`.
     pub manifest: serde_json::Value,
+}
+
+/// An object that makes the API server call a Service of the cluster, whether or not it was seen to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ApiExtension {
+    /// The object's kind: `ValidatingWebhookConfiguration`, `MutatingWebhookConfiguration`, `APIService`, or
+    /// `CustomResourceDefinition` for a conversion webhook.
+    #[serde(rename = "extension_kind")]
+    pub kind: String,
+    /// `metadata.name`.
+    pub name: String,
+    /// The Service and its port (443 where the object names none).
+    pub service: ServiceRef,
 }
 
 pub(crate) fn is_false(b: &bool) -> bool {

@@ -56,6 +56,7 @@ impl Observation {
             policy.manifest.sort_all_objects();
         }
         inventory.policies.sort_by_cached_key(form);
+        inventory.api_extensions.sort();
         order(&mut self.flows, |a, b| flow_key(a).cmp(&flow_key(b)));
         order(&mut self.edges, |a, b| edge_key(a).cmp(&edge_key(b)));
         order(&mut self.unresolved, |a, b| (flow_key(&a.flow), &a.reason).cmp(&(flow_key(&b.flow), &b.reason)));
@@ -88,6 +89,7 @@ impl Observation {
             .chain(inventory.services.into_iter().map(Record::Service))
             .chain(inventory.cron_jobs.into_iter().map(Record::CronJob))
             .chain(inventory.policies.into_iter().map(Record::Policy))
+            .chain(inventory.api_extensions.into_iter().map(Record::ApiExtension))
             .chain(self.flows.into_iter().map(Record::Flow))
             .chain(self.edges.into_iter().map(Record::Edge))
             .chain(self.unresolved.into_iter().map(Record::Unresolved))

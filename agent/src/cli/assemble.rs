@@ -15,7 +15,8 @@ pub(super) struct Args {
     /// The observation file to write.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// What `kubectl get ns,nodes,pods,svc,endpointslices,deploy,sts,ds,rs,jobs,cronjobs,netpol -A -o yaml` prints.
+    /// What `kubectl get ns,nodes,pods,svc,endpointslices,deploy,sts,ds,rs,jobs,cronjobs,netpol,apiservices,
+    /// validatingwebhookconfigurations,mutatingwebhookconfigurations -A -o yaml` prints.
     #[arg(long, value_name = "FILE")]
     inventory: Option<PathBuf>,
     /// The cluster's name, for the header.

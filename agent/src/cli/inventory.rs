@@ -8,8 +8,8 @@ use std::fs;
 use std::path::Path;
 
 /// What prints an inventory, for help texts and errors.
-pub(super) const COMMAND: &str =
-    "kubectl get ns,nodes,pods,svc,endpointslices,deploy,sts,ds,rs,jobs,cronjobs,netpol -A -o yaml";
+pub(super) const COMMAND: &str = "kubectl get ns,nodes,pods,svc,endpointslices,deploy,sts,ds,rs,jobs,cronjobs,netpol,apiservices,\
+    validatingwebhookconfigurations,mutatingwebhookconfigurations -A -o yaml";
 
 /// Reads it; warnings are logged.
 pub(super) fn read(path: &Path) -> anyhow::Result<Inventory> {

@@ -28,7 +28,8 @@ pub(super) struct Args {
     /// Watch this cgroup (v2) and what is below it, and nothing else. Default: the whole node.
     #[arg(long, value_name = "PATH")]
     cgroup: Option<PathBuf>,
-    /// What `kubectl get ns,nodes,pods,svc,endpointslices,deploy,sts,ds,rs,jobs,cronjobs,netpol -A -o yaml` prints. Read at the
+    /// What `kubectl get ns,nodes,pods,svc,endpointslices,deploy,sts,ds,rs,jobs,cronjobs,netpol,apiservices,
+    /// validatingwebhookconfigurations,mutatingwebhookconfigurations -A -o yaml` prints. Read at the
     /// start, to find errors early, and again at the end: it may be refreshed meanwhile. Without it no end can be named (see `assemble`).
     #[arg(long, value_name = "FILE")]
     inventory: Option<PathBuf>,

@@ -115,6 +115,7 @@ fn unnamed(out: &mut dyn Write, observation: &Observation) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::infer::Options;
     use crate::synthesis::synthesise;
     use crate::testing::World;
 
@@ -125,7 +126,7 @@ mod tests {
             world.running("n", &format!("idle{number}"));
         }
         let (observation, folder) = (world.build(), tempfile::tempdir().unwrap());
-        let synthesis = synthesise(&observation, &folder.path().join("out"), || Ok(())).unwrap();
+        let synthesis = synthesise(&observation, &Options::default(), &folder.path().join("out"), || Ok(())).unwrap();
         let mut out = Vec::new();
         write(&mut out, &observation, &synthesis, folder.path()).unwrap();
         let text = String::from_utf8(out).unwrap();

@@ -2,6 +2,7 @@
 
 use super::exit::ExitStatus;
 use super::{interrupt, observation, progress, summary};
+use crate::infer::Options;
 use crate::synthesis::synthesise;
 use std::io::Write;
 use std::path::PathBuf;
@@ -32,7 +33,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitStatus> {
     let observation = observation::read_with_edges(&args.observation)?;
     let bar = progress::bar(observation.edges.len(), "proving");
     interrupt::watch();
-    let synthesis = synthesise(&observation, &args.out, || {
+    let synthesis = synthesise(&observation, &Options::default(), &args.out, || {
         bar.inc(1);
         interrupt::asked()
     });

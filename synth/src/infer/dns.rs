@@ -1,8 +1,63 @@
-//! Adds what DNS needs and an observation rarely shows: an answer too long for UDP is asked for again over TCP.
+//! Adds what DNS needs and an observation rarely shows: an answer too long for UDP is asked for again over TCP; and where
+//! caches run on the nodes, pods are served by the cache at its link-local address, by the cache at the DNS Service's address, or by the
+//! DNS pods, as it happens.
 
-use netwright_record::{Edge, Protocol};
+use super::link_local::is_node_local_dns;
+use super::rules::{Target, Whom};
+use super::services::Services;
+use netwright_record::{Edge, Endpoint, Protocol, ServiceRef};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::Arc;
 
-const DNS: u16 = 53;
+/// The port on which clients ask.
+pub const DNS: u16 = 53;
+
+/// The caches on the nodes, and the Services in whose place they answer.
+#[derive(Debug, Default)]
+pub struct NodeLocalDns {
+    caches: BTreeSet<IpAddr>,
+    services: Vec<(Arc<ServiceRef>, IpAddr)>,
+}
+
+impl NodeLocalDns {
+    /// Finds the caches by the link-local addresses that answered on port 53. The Services are those through which DNS was
+    /// seen, or every DNS Service where none was.
+    pub fn new(edges: &[Edge], services: &Services) -> Self {
+        let established = || edges.iter().filter(|edge| edge.activity.established());
+        let caches: BTreeSet<IpAddr> = established().filter_map(cache).collect();
+        if caches.is_empty() {
+            return Self::default();
+        }
+        let used: BTreeSet<ServiceRef> = established()
+            .filter(|edge| edge.protocol == Protocol::Udp)
+            .flat_map(|edge| edge.services.iter().filter(|service| service.port == DNS).cloned())
+            .collect();
+        let used = if used.is_empty() { services.all_dns() } else { used };
+        Self { caches, services: services.dns_addresses(&used) }
+    }
+
+    /// What the client of `edge` must reach besides, on port 53, if `edge` is DNS in a cluster with such caches.
+    pub fn besides(&self, edge: &Edge) -> Vec<(Target, Whom)> {
+        let cluster_dns = edge.services.iter().any(|service| self.services.iter().any(|(dns, _)| **dns == *service));
+        if !cluster_dns && cache(edge).is_none() {
+            return Vec::new();
+        }
+        let caches = self.caches.iter().map(|address| (Target::address(*address), Whom::NodeLocalDns));
+        let services = self.services.iter();
+        caches
+            .chain(services.map(|(service, address)| (Target::address(*address), Whom::ClusterDns(service.clone()))))
+            .collect()
+    }
+}
+
+/// The address of the cache on the node, if that is what `edge` reaches.
+fn cache(edge: &Edge) -> Option<IpAddr> {
+    match edge.server {
+        Endpoint::LinkLocal { address } if is_node_local_dns(address, edge.port) => Some(address),
+        _ => None,
+    }
+}
 
 /// Whether `edge` is DNS over UDP: on port 53, or through a Service on port 53 to whatever target port.
 pub fn needs_tcp(edge: &Edge) -> bool {

@@ -1,8 +1,8 @@
 //! Who may be isolated: a policy must not cut off what was never seen to work, nor whoever else its labels select.
 
 use super::names::{valid_label, valid_name, valid_namespace};
-use super::peers::Selections;
 use super::rules::Unprotected;
+use super::selectors::Selections;
 use crate::index::{Facts, Index};
 use netwright_record::inventory::{Workload, WorkloadRef};
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,10 +24,10 @@ pub fn unprotected(
     loop {
         let more: BTreeMap<WorkloadRef, Unprotected> = selections
             .iter()
-            .filter(|(workload, _)| !unprotected.contains_key(workload))
+            .filter(|(workload, _)| !unprotected.contains_key(workload.as_ref()))
             .filter_map(|(workload, selection)| {
                 let victim = selection.widened.iter().find(|other| unprotected.contains_key(other))?;
-                Some((workload.clone(), Unprotected::WouldCutOff(victim.clone())))
+                Some((WorkloadRef::clone(workload), Unprotected::WouldCutOff(victim.clone())))
             })
             .collect();
         if more.is_empty() {

@@ -1,148 +1,153 @@
 //! From an observation to the least rules that admit what was seen. Serves `netwright synth`.
 //!
-//! One pass a file, each a pure function: who is selected how ([`selectors`]), how the ends of an edge are named
-//! ([`peers`]), what DNS needs besides ([`dns`]), what may be isolated ([`isolation`]), which allowances make one rule
-//! ([`mod@merge`]), how policies are called ([`names`]). The result is a [`Plan`], which renderers write in their dialect.
+//! One pass a file, each a pure function:
+//!
+//! - who is selected how: [`selectors`], and how policies are called: [`names`];
+//! - how the ends of an edge are named ([`peers`]): [`nodes`], [`api_server`], [`outside`], [`link_local`];
+//! - what follows from an edge besides itself: [`dns`], [`mesh`], and from Services and webhooks without one: [`services`];
+//! - [`drafts`] gathers what follows from all edges, [`merge`] makes few rules of it, [`ports`] writes their ports;
+//! - who may be isolated, and which namespace closed: [`isolation`].
+//!
+//! The result is a [`Plan`], which renderers write in their dialect.
 
+pub mod api_server;
 pub mod cover;
 pub mod dns;
+pub mod drafts;
 pub mod isolation;
+pub mod link_local;
 pub mod merge;
+pub mod mesh;
 pub mod names;
+pub mod nodes;
+pub mod outside;
 pub mod peers;
-pub mod review;
+pub mod ports;
 pub mod rules;
 pub mod selectors;
+pub mod services;
 
 use crate::index::Index;
-use merge::{Allowance, merge};
+use drafts::{Draft, Drafts, Surroundings};
+use merge::merge;
 use netwright_record::inventory::WorkloadRef;
 use netwright_record::{Edge, Endpoint, Observation, Protocol};
-use peers::{Naming, Selections};
-use rules::{Findings, Ground, LeftOut, Plan, Port, Selection, Unprotected, Why, WorkloadPolicy};
-use std::collections::BTreeMap;
+use ports::{DeclaredPorts, tidy};
+use rules::{ManyPorts, Plan, Selection, Unprotected, Whom, WorkloadPolicy};
+use selectors::Selections;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the user asked for beyond the least.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Whether many high ports of one peer become the range between the lowest and the highest.
+    pub spanning_ports: bool,
+}
 
 /// Infers the rules. `observation` must be in its canonical order ([`Observation::sort`]; a file that was read is).
-pub fn infer(observation: &Observation) -> Plan {
+pub fn infer(observation: &Observation, options: &Options) -> Plan {
     let index = Index::new(observation);
     let selections = selectors::select(&index);
+    let services = services::Services::new(&observation.inventory);
+    let (called, unknown) = api_server::called(&observation.inventory, &services);
+    let around = Surroundings {
+        index: &index,
+        selections: &selections,
+        nodes: &nodes::Nodes::new(&observation.inventory),
+        mesh: &mesh::Mesh::new(&observation.inventory),
+        dns: &dns::NodeLocalDns::new(&observation.edges, &services),
+        services: &services,
+        called: &called,
+    };
     let mut drafts = Drafts::default();
     for (number, edge) in observation.edges.iter().enumerate() {
-        drafts.take(&index, &selections, number, edge);
-    }
-    drafts.finish(&index, selections)
-}
-
-/// What is allowed to and from one workload, before merging.
-#[derive(Default)]
-struct Draft {
-    ingress: Vec<Allowance>,
-    egress: Vec<Allowance>,
-}
-
-/// What has been gathered from the edges so far.
-#[derive(Default)]
-struct Drafts {
-    workloads: BTreeMap<WorkloadRef, Draft>,
-    unnameable: BTreeMap<WorkloadRef, String>,
-    findings: Findings,
-}
-
-impl Drafts {
-    fn take(&mut self, index: &Index, selections: &Selections, number: usize, edge: &Edge) {
-        if !edge.activity.established() {
-            self.findings.never_established.push(number);
-            return;
-        }
-        // Clients outside are let in whatever their address.
-        if edge.addresses_dropped > 0 && edge.client != Endpoint::Internet {
-            self.findings.partly_known.push(number);
-        }
-        if let Some(client) = edge.client.workload() {
-            let naming = peers::server(index, selections, edge);
-            self.note(number, &naming, client, &edge.server);
-            let draft = self.workloads.entry(client.clone()).or_default();
-            draft.egress.extend(allowances(number, edge, naming));
-        }
-        if let Some(server) = edge.server.workload() {
-            let naming = peers::client(index, selections, edge);
-            self.note(number, &naming, server, &edge.client);
-            let draft = self.workloads.entry(server.clone()).or_default();
-            draft.ingress.extend(allowances(number, edge, naming));
+        if edge.activity.established() {
+            drafts.take(&around, number, edge);
+        } else {
+            drafts.findings.never_established.push(number);
         }
     }
-
-    fn note(&mut self, edge: usize, naming: &Naming, of: &WorkloadRef, peer: &Endpoint) {
-        let findings = &mut self.findings;
-        findings.left_out.extend(naming.left_out.iter().map(|address| LeftOut { edge, address: *address }));
-        if naming.exposed {
-            findings.exposed.push(edge);
-        }
-        if naming.by_address && findings.by_address.last() != Some(&edge) {
-            findings.by_address.push(edge);
-        }
-        if naming.impossible {
-            self.unnameable.entry(of.clone()).or_insert_with(|| peer.to_string());
-        }
-    }
-
-    fn finish(mut self, index: &Index, mut selections: Selections) -> Plan {
-        let unprotected = isolation::unprotected(index, &selections, &self.unnameable);
-        let (default_deny, open_namespaces) = isolation::default_deny(index, &unprotected);
-        self.findings.open_namespaces = open_namespaces;
-        self.findings.widened = widened(&selections);
-        let mut policies: Vec<WorkloadPolicy> = policy_names(&selections, &unprotected)
-            .into_iter()
-            .map(|(workload, name)| {
-                let draft = self.workloads.remove(&workload).unwrap_or_default();
-                let selection = selections.remove(&workload).unwrap_or_default();
-                policy(workload, name, selection, draft)
-            })
-            .collect();
-        policies.sort_by(|a, b| (&a.workload.namespace, &a.name).cmp(&(&b.workload.namespace, &b.name)));
-        self.findings.unprotected = unprotected;
-        Plan { policies, default_deny, findings: self.findings }
-    }
+    drafts.take_called(&around);
+    drafts.findings.uncalled.extend(unknown);
+    drafts.findings.many_ports = many_ports(&observation.edges);
+    finish(drafts, &index, &selections, options)
 }
 
-fn allowances(edge_number: usize, edge: &Edge, naming: Naming) -> Vec<Allowance> {
-    let seen = (edge.protocol, Why::Seen);
-    let over_tcp = dns::needs_tcp(edge).then_some((Protocol::Tcp, Why::TruncatedAnswers));
-    let grounds: Vec<(Port, Ground)> = [Some(seen), over_tcp]
+fn finish(mut drafts: Drafts, index: &Index, selections: &Selections, options: &Options) -> Plan {
+    let unprotected = isolation::unprotected(index, selections, &drafts.unnameable);
+    let (default_deny, open_namespaces) = isolation::default_deny(index, &unprotected);
+    drafts.findings.open_namespaces = open_namespaces;
+    drafts.findings.widened = widened(selections);
+    let mut policies: Vec<WorkloadPolicy> = policy_names(selections, &unprotected)
         .into_iter()
-        .flatten()
-        .map(|(protocol, why)| (Port { protocol, number: edge.port }, Ground { edge: edge_number, why }))
-        .collect();
-    naming
-        .peers
-        .into_iter()
-        .flat_map(|peer| {
-            grounds.iter().map(move |(port, ground)| Allowance { peer: peer.clone(), port: *port, ground: *ground })
+        .map(|(workload, name)| {
+            let draft = drafts.workloads.remove(&workload).unwrap_or_default();
+            let selection = selections.get(&workload).cloned().unwrap_or_default();
+            policy(index, options, workload, name, selection, draft)
         })
-        .collect()
+        .collect();
+    policies.sort_by(|a, b| (&a.workload.namespace, &a.name).cmp(&(&b.workload.namespace, &b.name)));
+    drafts.findings.unprotected = unprotected;
+    Plan { policies, default_deny, findings: drafts.findings }
 }
 
 fn policy_names(
     selections: &Selections,
     unprotected: &BTreeMap<WorkloadRef, Unprotected>,
 ) -> BTreeMap<WorkloadRef, String> {
-    names::policy_names(selections.keys().filter(|workload| !unprotected.contains_key(workload)))
+    let protected = selections.keys().map(AsRef::as_ref).filter(|workload| !unprotected.contains_key(*workload));
+    names::policy_names(protected)
 }
 
-fn policy(workload: WorkloadRef, name: String, selection: Selection, draft: Draft) -> WorkloadPolicy {
-    WorkloadPolicy { workload, name, selection, ingress: merge(draft.ingress), egress: merge(draft.egress) }
+fn policy(
+    index: &Index,
+    options: &Options,
+    workload: WorkloadRef,
+    name: String,
+    selection: Selection,
+    draft: Draft,
+) -> WorkloadPolicy {
+    let declared = |workload: &WorkloadRef| index.facts(workload).map(DeclaredPorts::of).unwrap_or_default();
+    let own = declared(&workload);
+    let ingress = merge(draft.ingress, |_, ports| tidy(&ports, &own, options.spanning_ports));
+    let egress = merge(draft.egress, |whom, ports| match whom {
+        // A name means the same to a client only if one workload gives it.
+        [Whom::Workload(server)] if ports.len() > 1 => tidy(&ports, &declared(server), options.spanning_ports),
+        _ => tidy(&ports, &DeclaredPorts::default(), options.spanning_ports),
+    });
+    WorkloadPolicy { workload, name, selection, ingress, egress }
 }
 
-fn widened(selections: &Selections) -> BTreeMap<WorkloadRef, std::collections::BTreeSet<WorkloadRef>> {
+fn widened(selections: &Selections) -> BTreeMap<WorkloadRef, BTreeSet<WorkloadRef>> {
     selections
         .iter()
         .filter(|(_, selection)| !selection.widened.is_empty())
-        .map(|(workload, selection)| (workload.clone(), selection.widened.clone()))
+        .map(|(workload, selection)| (WorkloadRef::clone(workload), selection.widened.clone()))
         .collect()
+}
+
+/// From here on ports are handed out as they come, to servers too (RFC 6335: user and dynamic ports).
+const LOWEST_HIGH_PORT: u16 = 1024;
+/// As many ports from one client to one server are many.
+const MANY: usize = 10;
+
+/// The pairs of endpoints with very many high ports between them.
+fn many_ports(edges: &[Edge]) -> Vec<ManyPorts> {
+    let mut ports: BTreeMap<(&Endpoint, &Endpoint, Protocol), Vec<u16>> = BTreeMap::new();
+    for edge in edges.iter().filter(|edge| edge.activity.established() && edge.port >= LOWEST_HIGH_PORT) {
+        ports.entry((&edge.client, &edge.server, edge.protocol)).or_default().push(edge.port);
+    }
+    let many = ports.into_iter().filter(|(_, ports)| ports.len() >= MANY);
+    many.filter_map(|((client, server, protocol), ports)| {
+        let between = (*ports.iter().min()?, *ports.iter().max()?);
+        Some(ManyPorts { client: client.clone(), server: server.clone(), protocol, ports: ports.len(), between })
+    })
+    .collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::rules::{Ground, LeftOut, Port};
     use super::*;
     use crate::testing::World;
     use netwright_record::Protocol::{Tcp, Udp};
@@ -154,9 +159,9 @@ mod tests {
         let (a, b) = (Endpoint::Workload(a), Endpoint::Workload(b));
         world.edge(a.clone(), b.clone(), Tcp, 80);
         world.edge(a, b, Tcp, 81).activity.failed = 1;
-        let plan = infer(&world.build());
-        let ports: Vec<u16> = plan.policies[0].egress[0].ports.iter().map(|port| port.number).collect();
-        assert_eq!((ports, plan.findings.never_established), (vec![80], vec![1]));
+        let plan = infer(&world.build(), &Options::default());
+        let ports = plan.policies[0].egress[0].ports.clone();
+        assert_eq!((ports, plan.findings.never_established), (vec![Port::number(Tcp, 80)], vec![1]));
     }
 
     #[test]
@@ -164,10 +169,10 @@ mod tests {
         let mut world = World::new();
         let (a, dns) = (world.running("n", "a"), world.running("kube-system", "dns"));
         world.edge(Endpoint::Workload(a), Endpoint::Workload(dns), Udp, 53);
-        let plan = infer(&world.build());
+        let plan = infer(&world.build(), &Options::default());
         for rule in plan.policies.iter().flat_map(|policy| policy.ingress.iter().chain(&policy.egress)) {
             assert_eq!(rule.ports.iter().map(|port| port.protocol).collect::<Vec<_>>(), [Tcp, Udp]);
-            assert!(rule.grounds.contains(&Ground { edge: 0, why: Why::TruncatedAnswers }));
+            assert!(rule.grounds.contains(&Ground::TruncatedAnswers(0)));
         }
         assert_eq!(plan.policies.len(), 2);
     }
@@ -177,7 +182,7 @@ mod tests {
         let mut world = World::new();
         let db = world.running("n", "db");
         world.edge(Endpoint::Workload(db.clone()), Endpoint::Workload(db), Tcp, 5432);
-        let plan = infer(&world.build());
+        let plan = infer(&world.build(), &Options::default());
         assert_eq!(plan.policies[0].ingress, plan.policies[0].egress);
         assert_eq!(plan.policies[0].ingress.len(), 1);
     }
@@ -191,7 +196,7 @@ mod tests {
         edge.server_addresses = [crate::testing::address("198.18.0.7")].into();
         edge.addresses_dropped = 1;
         world.edge(Endpoint::Internet, a, Tcp, 80).addresses_dropped = 1;
-        let (plan, observation) = (infer(&world.build()), world.build());
+        let (plan, observation) = (infer(&world.build(), &Options::default()), world.build());
         let [listed] = plan.findings.partly_known.as_slice() else { panic!("{:?}", plan.findings) };
         assert_eq!(observation.edges[*listed].port, 443);
     }
@@ -202,7 +207,7 @@ mod tests {
         let a = world.running("n", "a");
         let address = crate::testing::address("169.254.169.254");
         world.edge(Endpoint::Workload(a), Endpoint::LinkLocal { address }, Tcp, 80);
-        let plan = infer(&world.build());
+        let plan = infer(&world.build(), &Options::default());
         assert!(plan.policies[0].egress.is_empty());
         assert_eq!(plan.findings.left_out, [LeftOut { edge: 0, address }].into());
     }

@@ -1,22 +1,22 @@
 //! How each end of an edge is named in a rule. One function a direction; both are pure.
 
-use super::review::needs_decision;
-use super::rules::{Peer, Selection, Target};
+use super::link_local::{AMBIENT_PROBES, is_node_local_dns};
+use super::nodes::Nodes;
+use super::rules::{Target, Whom};
+use super::selectors::Selections;
+use super::{api_server, nodes, outside};
 use crate::index::Index;
-use ipnet::IpNet;
 use netwright_record::inventory::WorkloadRef;
-use netwright_record::{Edge, Endpoint};
-use std::collections::{BTreeMap, BTreeSet};
+use netwright_record::{Edge, Endpoint, ServiceRef};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
-
-/// The selections of all workloads that can be selected.
-pub type Selections = BTreeMap<WorkloadRef, Selection>;
+use std::sync::Arc;
 
 /// How one end of an edge is named.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Naming {
     /// The peers that stand for it: none where none are needed, or where it is `impossible`.
-    pub peers: Vec<Peer>,
+    pub peers: Vec<(Target, Whom)>,
     /// Addresses that get no rule before someone decides so.
     pub left_out: BTreeSet<IpAddr>,
     /// It stands for every address outside the cluster.
@@ -27,101 +27,97 @@ pub struct Naming {
     pub impossible: bool,
 }
 
-/// Names the server of `edge`, for an egress rule of its client.
-pub fn server(index: &Index, selections: &Selections, edge: &Edge) -> Naming {
-    let seen = &edge.server_addresses;
-    match &edge.server {
-        Endpoint::Workload(workload) => pods(index, selections, workload, seen),
-        Endpoint::Node { name, .. } => node(index, name, seen),
-        // Which of its endpoints a client finds changes from one connection to the next.
-        Endpoint::ApiServer => api_server(seen | index.api_server_addresses()),
-        Endpoint::LinkLocal { address } => addresses(with(seen, *address), edge.port, ["node-local DNS".into()].into()),
-        Endpoint::ExternalName { names } => addresses(seen.clone(), edge.port, names.clone()),
-        Endpoint::External { address } => addresses(with(seen, *address), edge.port, BTreeSet::new()),
-        Endpoint::Internet => addresses(seen.clone(), edge.port, BTreeSet::new()),
+impl Naming {
+    /// Each address by itself.
+    pub fn blocks(addresses: BTreeSet<IpAddr>, whom: &Whom) -> Self {
+        let peers: Vec<(Target, Whom)> =
+            addresses.into_iter().map(|address| (Target::address(address), whom.clone())).collect();
+        Self { impossible: peers.is_empty(), peers, ..Self::default() }
     }
 }
 
-/// Names the client of `edge`, for an ingress rule of its server.
-pub fn client(index: &Index, selections: &Selections, edge: &Edge) -> Naming {
-    let seen = &edge.client_addresses;
-    match &edge.client {
-        Endpoint::Workload(workload) => pods(index, selections, workload, seen),
-        // Every enforcer lets it pass.
-        Endpoint::Node { .. } if index.own_node(edge).is_some() => Naming::default(),
-        Endpoint::Node { name, .. } => node(index, name, seen),
-        Endpoint::ApiServer if seen.is_empty() => api_server(index.api_server_addresses().clone()),
-        Endpoint::ApiServer => api_server(seen.clone()),
-        Endpoint::LinkLocal { address } => addresses(with(seen, *address), edge.port, BTreeSet::new()),
-        Endpoint::ExternalName { names } => addresses(seen.clone(), edge.port, names.clone()),
-        Endpoint::External { address } => addresses(with(seen, *address), edge.port, BTreeSet::new()),
-        Endpoint::Internet => internet(index, seen, edge.addresses_dropped == 0),
+/// Names the ends of edges.
+#[derive(Debug)]
+pub struct Namer<'a> {
+    /// The look-ups over the observation.
+    pub index: &'a Index<'a>,
+    /// How workloads are selected.
+    pub selections: &'a Selections,
+    /// The addresses of nodes.
+    pub nodes: &'a Nodes,
+}
+
+impl Namer<'_> {
+    /// Names the server of `edge`, for an egress rule of its client.
+    pub fn server(&self, edge: &Edge) -> Naming {
+        let seen = &edge.server_addresses;
+        match &edge.server {
+            Endpoint::Workload(workload) => self.pods(workload, seen),
+            Endpoint::Node { workload: Some(workload), name } => self.host_network(workload, name, seen),
+            Endpoint::Node { workload: None, name } => self.nodes.any(&(seen | &self.index.node_addresses(name))),
+            Endpoint::ApiServer => api_server::server(self.index, seen),
+            Endpoint::LinkLocal { address } => outside::addresses(with(seen, *address), edge.port, &[link_local(edge)]),
+            Endpoint::ExternalName { names } => outside::addresses(seen.clone(), edge.port, &outside::names(names)),
+            Endpoint::External { address } => outside::addresses(with(seen, *address), edge.port, &[Whom::Address]),
+            Endpoint::Internet => outside::addresses(seen.clone(), edge.port, &[Whom::Address]),
+        }
+    }
+
+    /// Names the client of `edge`, for an ingress rule of its server. `through` is a Service that hides clients behind the
+    /// addresses of nodes, where one leads to the server's port; `ambient` says that the server is in an ambient mesh.
+    pub fn client(&self, edge: &Edge, through: Option<&Arc<ServiceRef>>, ambient: bool) -> Naming {
+        let seen = &edge.client_addresses;
+        match (&edge.client, through) {
+            (Endpoint::Workload(workload), _) => self.pods(workload, seen),
+            // Every enforcer lets it pass.
+            (Endpoint::Node { .. }, _) if self.index.own_node(edge).is_some() => Naming::default(),
+            (Endpoint::Node { workload: Some(workload), name }, None) => self.host_network(workload, name, seen),
+            (Endpoint::Node { name, .. }, Some(service)) => {
+                let addresses = &(seen | self.nodes.every()) | &self.index.node_addresses(name);
+                Naming::blocks(addresses, &Whom::ThroughNodes(service.clone()))
+            }
+            (Endpoint::Node { name, workload: None }, None) => nodes::one(self.index, name, seen),
+            (Endpoint::ApiServer, _) => api_server::client(self.index, self.nodes, seen),
+            (Endpoint::LinkLocal { address: AMBIENT_PROBES }, _) if ambient => {
+                Naming::blocks([AMBIENT_PROBES].into(), &Whom::AmbientProbes)
+            }
+            (Endpoint::LinkLocal { address } | Endpoint::External { address }, _) => {
+                outside::addresses(with(seen, *address), edge.port, &[Whom::Address])
+            }
+            (Endpoint::ExternalName { names }, _) => {
+                outside::addresses(seen.clone(), edge.port, &outside::names(names))
+            }
+            (Endpoint::Internet, _) => outside::internet(self.index, seen, edge.addresses_dropped == 0),
+        }
+    }
+
+    fn pods(&self, workload: &WorkloadRef, seen: &BTreeSet<IpAddr>) -> Naming {
+        if let Some((workload, selection)) = self.selections.get_key_value(workload) {
+            let peer = (Target::Pods(selection.pods.clone()), Whom::Workload(workload.clone()));
+            return Naming { peers: vec![peer], ..Naming::default() };
+        }
+        if self.index.facts(workload).is_some_and(|facts| facts.host_network()) {
+            return nodes::host_network(self.index, workload, seen);
+        }
+        let addresses = seen | &self.index.pod_addresses(workload);
+        let naming = Naming::blocks(addresses, &Whom::Workload(Arc::new(workload.clone())));
+        Naming { by_address: !naming.impossible, ..naming }
+    }
+
+    fn host_network(&self, workload: &WorkloadRef, node: &str, seen: &BTreeSet<IpAddr>) -> Naming {
+        nodes::host_network(self.index, workload, &(seen | &self.index.node_addresses(node)))
+    }
+}
+
+fn link_local(edge: &Edge) -> Whom {
+    match edge.server {
+        Endpoint::LinkLocal { address } if is_node_local_dns(address, edge.port) => Whom::NodeLocalDns,
+        _ => Whom::Address,
     }
 }
 
 fn with(seen: &BTreeSet<IpAddr>, address: IpAddr) -> BTreeSet<IpAddr> {
     seen.iter().copied().chain([address]).collect()
-}
-
-fn pods(index: &Index, selections: &Selections, workload: &WorkloadRef, seen: &BTreeSet<IpAddr>) -> Naming {
-    if let Some(selection) = selections.get(workload) {
-        let target = Target::Pods { namespace: workload.namespace.clone(), labels: selection.labels.clone() };
-        return Naming { peers: vec![Peer { target, notes: BTreeSet::new() }], ..Naming::default() };
-    }
-    let notes = BTreeSet::from([workload.to_string()]);
-    if index.facts(workload).is_some_and(|facts| facts.host_network()) {
-        return blocks(seen | &index.addresses_of_nodes_of(workload), notes);
-    }
-    let naming = blocks(seen | &index.pod_addresses(workload), notes);
-    Naming { by_address: !naming.impossible, ..naming }
-}
-
-fn node(index: &Index, name: &str, seen: &BTreeSet<IpAddr>) -> Naming {
-    blocks(seen | &index.node_addresses(name), [format!("node {name}")].into())
-}
-
-fn api_server(addresses: BTreeSet<IpAddr>) -> Naming {
-    blocks(addresses, ["API server".into()].into())
-}
-
-/// Addresses outside the cluster's own, some of which may need a decision.
-fn addresses(seen: BTreeSet<IpAddr>, port: u16, notes: BTreeSet<String>) -> Naming {
-    let (left_out, allowed): (BTreeSet<_>, BTreeSet<_>) =
-        seen.into_iter().partition(|address| needs_decision(*address, port));
-    if allowed.is_empty() && !left_out.is_empty() {
-        return Naming { left_out, ..Naming::default() };
-    }
-    Naming { left_out, ..blocks(allowed, notes) }
-}
-
-fn blocks(addresses: BTreeSet<IpAddr>, notes: BTreeSet<String>) -> Naming {
-    let peers: Vec<Peer> = addresses
-        .into_iter()
-        .map(|address| Target::Block { cidr: address.to_canonical().into(), except: BTreeSet::new() })
-        .map(|target| Peer { target, notes: notes.clone() })
-        .collect();
-    Naming { impossible: peers.is_empty(), peers, ..Naming::default() }
-}
-
-/// Every address outside the cluster, of each family in which clients came (of both, unless `all_kept`: the lowest
-/// addresses are kept, which are those of IPv4). Pods are not meant, so the pod ranges are excepted: but never a range from which a client came.
-fn internet(index: &Index, seen: &BTreeSet<IpAddr>, all_kept: bool) -> Naming {
-    let families: BTreeSet<bool> = seen.iter().map(|address| address.to_canonical().is_ipv6()).collect();
-    let families = if families.is_empty() || !all_kept { BTreeSet::from([false, true]) } else { families };
-    let peers = families.into_iter().map(|ipv6| Peer { target: everywhere(index, ipv6, seen), notes: BTreeSet::new() });
-    Naming { peers: peers.collect(), exposed: true, ..Naming::default() }
-}
-
-fn everywhere(index: &Index, ipv6: bool, clients: &BTreeSet<IpAddr>) -> Target {
-    let unspecified: IpAddr = if ipv6 { [0u16; 8].into() } else { [0u8; 4].into() };
-    let except = index
-        .pod_ranges()
-        .iter()
-        .filter(|range| range.addr().is_ipv6() == ipv6 && range.prefix_len() > 0)
-        .filter(|range| !clients.iter().any(|client| range.contains(&client.to_canonical())))
-        .copied()
-        .collect();
-    Target::Block { cidr: IpNet::new_assert(unspecified, 0), except }
 }
 
 #[cfg(test)]
@@ -135,25 +131,28 @@ mod tests {
         naming
             .peers
             .iter()
-            .map(|peer| match &peer.target {
+            .map(|(target, _)| match target {
                 Target::Block { cidr, .. } => cidr.to_string(),
-                Target::Pods { .. } => "pods".into(),
+                Target::Pods(_) => "pods".into(),
             })
             .collect()
     }
 
-    /// Names the server of the world's only edge.
-    fn server_of(world: &World) -> Naming {
+    fn named(world: &World, name: impl Fn(&Namer, &Edge) -> Naming) -> Naming {
         let observation = world.build();
         let index = Index::new(&observation);
-        server(&index, &select(&index), &observation.edges[0])
+        let (selections, nodes) = (select(&index), Nodes::new(&observation.inventory));
+        name(&Namer { index: &index, selections: &selections, nodes: &nodes }, &observation.edges[0])
+    }
+
+    /// Names the server of the world's only edge.
+    fn server_of(world: &World) -> Naming {
+        named(world, |namer, edge| namer.server(edge))
     }
 
     /// Names the client of the world's only edge.
     fn client_of(world: &World) -> Naming {
-        let observation = world.build();
-        let index = Index::new(&observation);
-        client(&index, &select(&index), &observation.edges[0])
+        named(world, |namer, edge| namer.client(edge, None, false))
     }
 
     fn node_endpoint(name: &str) -> Endpoint {
@@ -233,8 +232,8 @@ mod tests {
             [address("198.18.0.9")].into();
         let naming = client_of(&world);
         assert!(naming.exposed);
-        let except = BTreeSet::from(["10.244.1.0/24".parse().unwrap()]);
-        assert_eq!(naming.peers[0].target, Target::Block { cidr: "0.0.0.0/0".parse().unwrap(), except });
+        let except = ["10.244.1.0/24".parse().unwrap()].into();
+        assert_eq!(naming.peers[0].0, Target::Block { cidr: "0.0.0.0/0".parse().unwrap(), except });
     }
 
     #[test]

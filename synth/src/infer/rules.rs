@@ -1,10 +1,12 @@
 //! The intermediate form: what the passes of inference agree on and every renderer starts from. Sorted, free of any dialect.
 
 use ipnet::IpNet;
-use netwright_record::Protocol;
 use netwright_record::inventory::{Labels, WorkloadRef};
+use netwright_record::{Endpoint, Protocol, ServiceRef};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// Everything inferred from one observation. Numbers called `edge` are positions in its `edges`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,6 +17,13 @@ pub struct Plan {
     pub default_deny: Vec<String>,
     /// What a reviewer must know.
     pub findings: Findings,
+}
+
+impl Plan {
+    /// What all rules together allow beyond what was seen.
+    pub fn widened(&self) -> Widened {
+        self.policies.iter().flat_map(WorkloadPolicy::rules).map(|(_, rule)| rule.widened).sum()
+    }
 }
 
 /// The policy of one workload, both directions.
@@ -32,11 +41,28 @@ pub struct WorkloadPolicy {
     pub egress: Vec<Rule>,
 }
 
+impl WorkloadPolicy {
+    /// The rules of both directions, those of ingress first.
+    pub fn rules(&self) -> impl Iterator<Item = (RuleDirection, &Rule)> {
+        let ingress = self.ingress.iter().map(|rule| (RuleDirection::Ingress, rule));
+        ingress.chain(self.egress.iter().map(|rule| (RuleDirection::Egress, rule)))
+    }
+}
+
+/// Which way the connections of a rule are opened, as its policy's workload sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RuleDirection {
+    /// The peers connect to the workload.
+    Ingress,
+    /// The workload connects to the peers.
+    Egress,
+}
+
 /// How the pods of a workload are selected.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Selection {
-    /// The labels.
-    pub labels: Labels,
+    /// The namespace and the labels.
+    pub pods: Arc<Pods>,
     /// Keys that stand in addition to the owner's own selector, to tell it apart from others.
     pub added: BTreeSet<String>,
     /// Whether the owner's selector did not match every pod that was seen (the owner was made anew with other labels),
@@ -51,65 +77,204 @@ pub struct Selection {
 pub struct Rule {
     /// The peers, sorted; never empty.
     pub peers: Vec<Peer>,
-    /// The ports; never empty.
-    pub ports: BTreeSet<Port>,
-    /// Which edges the rule comes from.
-    pub grounds: BTreeSet<Ground>,
+    /// The ports, sorted; never empty.
+    pub ports: Vec<Port>,
+    /// Where the rule comes from, sorted.
+    pub grounds: Vec<Ground>,
+    /// What the rule allows beyond what was seen, since an option asked for it.
+    pub widened: Widened,
+}
+
+/// How much is allowed that was not seen. Zero unless an option widens.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Widened {
+    /// Pairs of a workload and a peer workload.
+    pub pairs: u64,
+    /// Addresses outside the cluster. Saturates at the largest number, which only IPv6 can reach.
+    pub addresses: u128,
+    /// Port numbers, once for each peer.
+    pub ports: u64,
+}
+
+impl Widened {
+    /// Whether nothing is.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl std::iter::Sum for Widened {
+    fn sum<I: Iterator<Item = Self>>(items: I) -> Self {
+        items.fold(Self::default(), |sum, item| Self {
+            pairs: sum.pairs.saturating_add(item.pairs),
+            addresses: sum.addresses.saturating_add(item.addresses),
+            ports: sum.ports.saturating_add(item.ports),
+        })
+    }
 }
 
 /// One peer of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Peer {
-    /// Who it is.
+    /// How it is named.
     pub target: Target,
-    /// What a person would call it, where the target does not say so: a DNS name, a node. Text from outside.
-    pub notes: BTreeSet<String>,
+    /// Who is meant by that, sorted. Several where one block or one selector stands for several.
+    pub whom: Vec<Whom>,
 }
 
 /// What a rule can name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Target {
-    /// Pods by namespace and labels.
-    Pods {
-        /// The namespace.
-        namespace: String,
-        /// The labels; never empty.
-        labels: Labels,
-    },
+    /// Pods.
+    Pods(Arc<Pods>),
     /// Addresses.
     Block {
         /// The block.
         cidr: IpNet,
-        /// Blocks inside it that are not meant.
-        except: BTreeSet<IpNet>,
+        /// Blocks inside it that are not meant, sorted.
+        except: Arc<[IpNet]>,
     },
 }
 
-/// A port of a protocol, as the server pod sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+impl Target {
+    /// One address.
+    pub fn address(address: IpAddr) -> Self {
+        Self::block(address.to_canonical().into())
+    }
+
+    /// A block without exceptions.
+    pub fn block(cidr: IpNet) -> Self {
+        Self::Block { cidr, except: Arc::new([]) }
+    }
+}
+
+/// Pods by namespace and labels.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Pods {
+    /// The namespace.
+    pub namespace: String,
+    /// The labels, all of which a pod must carry. Empty only where every pod of the namespace is meant, which needs an option.
+    pub labels: Labels,
+}
+
+/// Who is behind a peer. What a renderer may know better than by labels and addresses, and what a comment says.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Whom {
+    /// A workload whose pods have addresses of their own.
+    Workload(Arc<WorkloadRef>),
+    /// Pods of a workload that share the network of their nodes: the nodes on which they ran.
+    HostNetwork(Arc<WorkloadRef>),
+    /// The processes of one node.
+    Node(Arc<str>),
+    /// The processes of a node: whichever node a pod's is, and so every node.
+    EveryNode,
+    /// Clients of an exposed Service that come with the address of the node they were sent through.
+    ThroughNodes(Arc<ServiceRef>),
+    /// The API server, or the control plane's nodes from which it calls.
+    ApiServer,
+    /// A DNS cache on each node, at a link-local address.
+    NodeLocalDns,
+    /// The address of the cluster's DNS Service, where a cache on the node answers in its place.
+    ClusterDns(Arc<ServiceRef>),
+    /// The address from which kubelets' probes reach pods of Istio's ambient mesh.
+    AmbientProbes,
+    /// An address outside, reached by this name. Text from outside.
+    Name(Arc<str>),
+    /// An address outside of which no name is known.
+    Address,
+    /// Clients outside the cluster, whoever they are.
+    Internet,
+}
+
+impl Whom {
+    /// What a person would call it, where the target does not say so itself. Text from outside, not escaped.
+    pub fn note(&self) -> Option<String> {
+        match self {
+            Whom::Workload(_) | Whom::Address | Whom::Internet => None,
+            Whom::HostNetwork(workload) => Some(workload.to_string()),
+            Whom::Node(name) => Some(format!("node {name}")),
+            Whom::EveryNode => Some("any node".into()),
+            Whom::ThroughNodes(service) => {
+                Some(format!("clients of Service {}/{} through a node", service.namespace, service.name))
+            }
+            Whom::ApiServer => Some("API server".into()),
+            Whom::NodeLocalDns => Some("node-local DNS".into()),
+            Whom::ClusterDns(service) => Some(format!("DNS Service {}/{}", service.namespace, service.name)),
+            Whom::AmbientProbes => Some("probes of kubelets in an ambient mesh".into()),
+            Whom::Name(name) => Some(name.to_string()),
+        }
+    }
+}
+
+/// Ports of a protocol, as the server pod sees them.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Port {
     /// The protocol.
     pub protocol: Protocol,
-    /// The number.
-    pub number: u16,
+    /// Which of its ports.
+    pub at: PortMatch,
+}
+
+/// Which ports of a protocol are meant.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PortMatch {
+    /// Numbers, both ends included; the same twice for one port.
+    Range {
+        /// The lowest.
+        first: u16,
+        /// The highest, not below `first`.
+        last: u16,
+    },
+    /// Whatever number the server pod's container gives this name.
+    Named(Arc<str>),
+}
+
+impl Port {
+    /// One port.
+    pub fn number(protocol: Protocol, number: u16) -> Self {
+        Self { protocol, at: PortMatch::Range { first: number, last: number } }
+    }
+}
+
+/// As people write it: `8080/TCP`, `30000-30010/TCP`, `http/TCP`.
+impl fmt::Display for Port {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.at {
+            PortMatch::Range { first, last } if first == last => write!(f, "{first}")?,
+            PortMatch::Range { first, last } => write!(f, "{first}-{last}")?,
+            PortMatch::Named(name) => write!(f, "{}", name.escape_debug())?,
+        }
+        write!(f, "/{}", self.protocol.as_str())
+    }
 }
 
 /// Why a rule exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Ground {
-    /// The edge.
-    pub edge: usize,
-    /// How the rule follows from it.
-    pub why: Why,
+pub enum Ground {
+    /// This edge was seen.
+    Seen(usize),
+    /// This edge is DNS over UDP: an answer that does not fit is asked for again over TCP.
+    TruncatedAnswers(usize),
+    /// This edge is DNS in a cluster with node-local caches: the cache's address and the DNS Service's own are used in turn.
+    NodeLocalDns(usize),
+    /// Both ends of this edge are in Istio's ambient mesh, which carries it on its own port, or from its own address.
+    Ambient(usize),
+    /// This object of the inventory's `api_extensions` makes the API server call the workload, whether seen or not.
+    ApiExtension(usize),
+    /// This decision of the review allows it.
+    Decision(usize),
 }
 
-/// How a rule follows from an edge.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Why {
-    /// The edge was seen.
-    Seen,
-    /// DNS was seen over UDP: an answer that does not fit is asked for again over TCP.
-    TruncatedAnswers,
+impl Ground {
+    /// The edge it rests on, if it rests on one.
+    pub fn edge(self) -> Option<usize> {
+        match self {
+            Self::Seen(edge) | Self::TruncatedAnswers(edge) | Self::NodeLocalDns(edge) | Self::Ambient(edge) => {
+                Some(edge)
+            }
+            Self::ApiExtension(_) | Self::Decision(_) => None,
+        }
+    }
 }
 
 /// What a reviewer must know about a plan.
@@ -127,10 +292,43 @@ pub struct Findings {
     pub left_out: BTreeSet<LeftOut>,
     /// Edges that open a workload to every address outside the cluster.
     pub exposed: Vec<usize>,
+    /// Workloads that a Service exposes through the nodes, which hide who the clients are: each with the edges that came so.
+    pub exposed_through_nodes: BTreeMap<WorkloadRef, ThroughNodes>,
+    /// Edges by which the API server reached a workload that no webhook and no APIService explains: somebody used its
+    /// proxy, which is seldom and so easily missed.
+    pub service_proxy: Vec<usize>,
+    /// What the API server calls (a position in `api_extensions`) and no policy could be told to admit.
+    pub uncalled: Vec<usize>,
+    /// Workloads that are reached by one client on very many high ports: a range may be meant.
+    pub many_ports: Vec<ManyPorts>,
     /// Edges of which the observation does not hold every address that was seen: the others are not allowed.
     pub partly_known: Vec<usize>,
     /// Edges whose other end can be named by its pods' addresses only, since no label selects it.
     pub by_address: Vec<usize>,
+}
+
+/// The Services that expose a workload through the nodes, and what was seen of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ThroughNodes {
+    /// The Services.
+    pub services: BTreeSet<ServiceRef>,
+    /// The edges whose client is a node.
+    pub edges: Vec<usize>,
+}
+
+/// One client that reached one server on very many high ports.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ManyPorts {
+    /// The client.
+    pub client: Endpoint,
+    /// The server.
+    pub server: Endpoint,
+    /// The protocol.
+    pub protocol: Protocol,
+    /// How many ports.
+    pub ports: usize,
+    /// The lowest and the highest.
+    pub between: (u16, u16),
 }
 
 /// An address that was reached (or came in) and gets no rule.

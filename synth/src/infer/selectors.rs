@@ -5,16 +5,20 @@
 //! pod that was seen, since the owner was deleted and made anew with other labels, what all pods shared stands for it.
 
 use super::names::{valid_label, valid_namespace};
-use super::rules::Selection;
+use super::rules::{Pods, Selection};
 use crate::index::{Facts, Index};
 use netwright_record::inventory::{Labels, WorkloadRef};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// The label sets that occur in one namespace, each with its workload.
 type LabelSets<'a> = BTreeSet<(&'a WorkloadRef, &'a Labels)>;
 
+/// The selections of all workloads that can be selected.
+pub type Selections = BTreeMap<Arc<WorkloadRef>, Selection>;
+
 /// The selection of every workload that can be selected.
-pub fn select(index: &Index) -> BTreeMap<WorkloadRef, Selection> {
+pub fn select(index: &Index) -> Selections {
     let mut namespaces: BTreeMap<&str, LabelSets> = BTreeMap::new();
     for (workload, facts) in index.workloads() {
         if !facts.host_network() {
@@ -27,7 +31,7 @@ pub fn select(index: &Index) -> BTreeMap<WorkloadRef, Selection> {
         .filter(|(_, facts)| !facts.host_network())
         .filter_map(|(workload, facts)| {
             let neighbours = namespaces.get(workload.namespace.as_str()).unwrap_or(&none);
-            Some((workload.clone(), selection(workload, facts, neighbours)?))
+            Some((Arc::new(workload.clone()), selection(workload, facts, neighbours)?))
         })
         .collect()
 }
@@ -60,7 +64,8 @@ fn selection(workload: &WorkloadRef, facts: &Facts, neighbours: &LabelSets) -> O
     }
     let added = labels.keys().filter(|key| !common && !declared.selector.contains_key(*key)).cloned().collect();
     let widened = others.into_iter().map(|(other, _)| other.clone()).collect();
-    Some(Selection { labels, added, common, widened })
+    let pods = Arc::new(Pods { namespace: workload.namespace.clone(), labels });
+    Some(Selection { pods, added, common, widened })
 }
 
 fn overlapping<'a>(labels: &Labels, workload: &WorkloadRef, neighbours: &LabelSets<'a>) -> LabelSets<'a> {
@@ -113,7 +118,7 @@ mod tests {
         let cart = world.workload("shop", "Deployment", "cart", &[("app", "cart")]);
         world.workload("shop", "Deployment", "front", &[("app", "front")]);
         let selection = selection_of(&world, &cart);
-        assert_eq!(selection.labels, Labels::from([("app".into(), "cart".into())]));
+        assert_eq!(selection.pods.labels, Labels::from([("app".into(), "cart".into())]));
         assert!(selection.added.is_empty() && selection.widened.is_empty());
     }
 
@@ -162,7 +167,7 @@ mod tests {
         world.template(&api, &[("app", "new"), ("team", "shop")]);
         world.pod(&api, "n1", &[("app", "old"), ("team", "shop")]);
         let selection = selection_of(&world, &api);
-        assert_eq!((selection.labels, selection.common), (crate::testing::labels(&[("team", "shop")]), true));
+        assert_eq!((&selection.pods.labels, selection.common), (&crate::testing::labels(&[("team", "shop")]), true));
     }
 
     #[test]

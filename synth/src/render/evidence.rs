@@ -4,7 +4,7 @@
 //! and `kind`, so that tools that read the folder as manifests take it for an object of a kind they do not know.
 
 use super::{Provenance, RenderError, policy_file};
-use crate::infer::rules::{Ground, Peer, Plan, Rule, Selection, Target, Why, WorkloadPolicy};
+use crate::infer::rules::{Ground, Peer, Plan, Rule, Selection, Target, Whom, WorkloadPolicy};
 use crate::text;
 use netwright_record::inventory::{Labels, WorkloadRef};
 use netwright_record::{Activity, Direction, Edge, Endpoint, Observation, ServiceRef, Time};
@@ -90,8 +90,8 @@ enum PeerEvidence<'a> {
         cidr: String,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         except: Vec<String>,
-        #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-        names: &'a BTreeSet<String>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        names: Vec<String>,
     },
 }
 
@@ -187,7 +187,8 @@ fn policy_evidence<'a>(observation: &'a Observation, policy: &'a WorkloadPolicy)
 }
 
 fn selector(selection: &Selection) -> SelectorEvidence<'_> {
-    let Selection { labels, added, common, widened } = selection;
+    let Selection { pods, added, common, widened } = selection;
+    let labels = &pods.labels;
     let why = match (added.is_empty(), widened.is_empty()) {
         (_, true) if *common => "labels that every pod seen carried: the owner's selector does not match all of them",
         (true, true) => "the owner's selector: no other workload of the namespace matches it",
@@ -199,46 +200,42 @@ fn selector(selection: &Selection) -> SelectorEvidence<'_> {
 
 fn rule_evidence<'a>(observation: &'a Observation, rule: &'a Rule) -> RuleEvidence<'a> {
     let grounds: Vec<(&Ground, &Edge)> =
-        rule.grounds.iter().filter_map(|ground| Some((ground, observation.edges.get(ground.edge)?))).collect();
-    let mut seen = grounds.iter().filter(|(ground, _)| ground.why == Why::Seen).map(|(_, edge)| &edge.activity);
+        rule.grounds.iter().filter_map(|ground| Some((ground, observation.edges.get(ground.edge()?)?))).collect();
+    let mut seen =
+        grounds.iter().filter(|(ground, _)| matches!(ground, Ground::Seen(_))).map(|(_, edge)| &edge.activity);
     let mut together: Option<Activity> = seen.next().cloned();
     if let Some(together) = &mut together {
         seen.for_each(|activity| together.merge(activity));
     }
     RuleEvidence {
-        ports: rule.ports.iter().map(|port| format!("{}/{}", port.number, port.protocol)).collect(),
+        ports: rule.ports.iter().map(ToString::to_string).collect(),
         peers: rule.peers.iter().map(peer).collect(),
         connections: together.as_ref().map_or(0, |activity| activity.connections),
         first_seen: together.as_ref().map(|activity| activity.first),
         last_seen: together.as_ref().map(|activity| activity.last),
         days_active: together.as_ref().map_or(0, |activity| activity.hours.days()),
         nodes: grounds.iter().flat_map(|(_, edge)| edge.nodes.iter().map(String::as_str)).collect(),
-        edges: grounds.into_iter().map(|(ground, edge)| edge_evidence(edge, Some(ground.why))).collect(),
+        edges: grounds.into_iter().map(|(ground, edge)| edge_evidence(edge, Some(*ground))).collect(),
     }
 }
 
 fn peer(peer: &Peer) -> PeerEvidence<'_> {
     match &peer.target {
-        Target::Pods { namespace, labels } => PeerEvidence::Pods { namespace, labels },
+        Target::Pods(pods) => PeerEvidence::Pods { namespace: &pods.namespace, labels: &pods.labels },
         Target::Block { cidr, except } => PeerEvidence::Block {
             cidr: cidr.to_string(),
             except: except.iter().map(ToString::to_string).collect(),
-            names: &peer.notes,
+            names: peer.whom.iter().filter_map(Whom::note).collect(),
         },
     }
 }
 
-fn edge_evidence(edge: &Edge, why: Option<Why>) -> EdgeEvidence<'_> {
+fn edge_evidence(edge: &Edge, ground: Option<Ground>) -> EdgeEvidence<'_> {
     EdgeEvidence {
         client: &edge.client,
         server: &edge.server,
         port: format!("{}/{}", edge.port, edge.protocol),
-        why: why.and_then(|why| match why {
-            Why::Seen => None,
-            Why::TruncatedAnswers => {
-                Some("TCP on the same port added: a DNS answer too long for UDP is repeated over TCP")
-            }
-        }),
+        why: ground.and_then(why),
         services: &edge.services,
         client_addresses: &edge.client_addresses,
         server_addresses: &edge.server_addresses,
@@ -249,6 +246,20 @@ fn edge_evidence(edge: &Edge, why: Option<Why>) -> EdgeEvidence<'_> {
         last_seen: edge.activity.last,
         days_active: edge.activity.hours.days(),
         nodes: &edge.nodes,
+    }
+}
+
+/// How a rule follows from an edge, where it is not simply the edge itself.
+fn why(ground: Ground) -> Option<&'static str> {
+    match ground {
+        Ground::Seen(_) | Ground::ApiExtension(_) | Ground::Decision(_) => None,
+        Ground::TruncatedAnswers(_) => {
+            Some("TCP on the same port added: a DNS answer too long for UDP is repeated over TCP")
+        }
+        Ground::NodeLocalDns(_) => {
+            Some("added: a DNS cache on the node answers at its own address or in place of the DNS Service")
+        }
+        Ground::Ambient(_) => Some("added: Istio's ambient mesh carries it on a port or from an address of its own"),
     }
 }
 

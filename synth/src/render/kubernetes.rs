@@ -3,7 +3,7 @@
 use super::yaml::{self, Comments};
 use super::{Provenance, RenderError};
 use crate::infer::names::DEFAULT_DENY;
-use crate::infer::rules::{Peer, Port, Rule, Target, WorkloadPolicy};
+use crate::infer::rules::{Peer, Port, PortMatch, Rule, Target, Whom, WorkloadPolicy};
 use crate::text;
 use k8s_openapi::api::networking::v1::{
     IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort,
@@ -30,7 +30,7 @@ pub fn policy(policy: &WorkloadPolicy, provenance: &Provenance) -> Result<String
         .iter()
         .map(|rule| NetworkPolicyEgressRule { to: Some(peers(rule, namespace)), ports: Some(ports(rule)) });
     let spec = NetworkPolicySpec {
-        pod_selector: Some(selector(&policy.selection.labels)),
+        pod_selector: Some(selector(&policy.selection.pods.labels)),
         policy_types: Some(both_directions()),
         ingress: Some(ingress.collect()),
         egress: Some(egress.collect()),
@@ -85,10 +85,10 @@ fn peers(rule: &Rule, own_namespace: &str) -> Vec<NetworkPolicyPeer> {
 
 fn peer(peer: &Peer, own_namespace: &str) -> NetworkPolicyPeer {
     match &peer.target {
-        Target::Pods { namespace, labels } => NetworkPolicyPeer {
-            namespace_selector: (namespace != own_namespace)
-                .then(|| selector(&Labels::from([(NAMESPACE_NAME.into(), namespace.clone())]))),
-            pod_selector: Some(selector(labels)),
+        Target::Pods(pods) => NetworkPolicyPeer {
+            namespace_selector: (pods.namespace != own_namespace)
+                .then(|| selector(&Labels::from([(NAMESPACE_NAME.into(), pods.namespace.clone())]))),
+            pod_selector: Some(selector(&pods.labels)),
             ip_block: None,
         },
         Target::Block { cidr, except } => {
@@ -100,14 +100,17 @@ fn peer(peer: &Peer, own_namespace: &str) -> NetworkPolicyPeer {
 }
 
 fn ports(rule: &Rule) -> Vec<NetworkPolicyPort> {
-    rule.ports
-        .iter()
-        .map(|Port { protocol, number }| NetworkPolicyPort {
-            protocol: Some(protocol.as_str().into()),
-            port: Some(IntOrString::Int(i32::from(*number))),
-            end_port: None,
-        })
-        .collect()
+    rule.ports.iter().map(port).collect()
+}
+
+fn port(port: &Port) -> NetworkPolicyPort {
+    let (number, end_port) = match &port.at {
+        PortMatch::Range { first, last } => {
+            (IntOrString::Int(i32::from(*first)), (last > first).then(|| i32::from(*last)))
+        }
+        PortMatch::Named(name) => (IntOrString::String(name.to_string()), None),
+    };
+    NetworkPolicyPort { protocol: Some(port.protocol.as_str().into()), port: Some(number), end_port }
 }
 
 /// How many names stand beside an address.
@@ -116,18 +119,27 @@ const NAMES_SHOWN: usize = 3;
 /// What stands beside the blocks of `rules`: who is at that address.
 fn comments(direction: &str, peers: &str, rules: &[Rule]) -> impl Iterator<Item = (String, String)> {
     rules.iter().enumerate().flat_map(move |(rule_number, rule)| {
-        let named = rule.peers.iter().enumerate().filter(|(_, peer)| !peer.notes.is_empty());
-        named.map(move |(number, peer)| {
+        rule.peers.iter().enumerate().filter_map(move |(number, peer)| {
             let path = format!("/spec/{direction}/{rule_number}/{peers}/{number}/ipBlock/cidr");
-            (path, text::some_of(&peer.notes, NAMES_SHOWN))
+            Some((path, note(peer)?))
         })
     })
+}
+
+/// Who is behind a block; nothing where the block is all that is known.
+fn note(peer: &Peer) -> Option<String> {
+    let by_address = |whom: &Whom| match whom {
+        Whom::Workload(workload) => Some(workload.to_string()),
+        whom => whom.note(),
+    };
+    let notes: Vec<String> = peer.whom.iter().filter_map(by_address).collect();
+    (matches!(peer.target, Target::Block { .. }) && !notes.is_empty()).then(|| text::some_of(&notes, NAMES_SHOWN))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::infer::infer;
+    use crate::infer::{Options, infer};
     use crate::testing::{World, address};
     use netwright_record::Endpoint;
     use netwright_record::Protocol::{Tcp, Udp};
@@ -148,7 +160,7 @@ mod tests {
     #[test]
     fn a_policy_reads_as_a_careful_person_would_write_it() {
         let observation = shop().build();
-        let plan = infer(&observation);
+        let plan = infer(&observation, &Options::default());
         let provenance = Provenance { window: observation.header.window, digest: "0".repeat(64), version: "1.2.3" };
         let api = plan.policies.iter().find(|policy| policy.name == "api").unwrap();
         insta::assert_snapshot!("policy", policy(api, &provenance).unwrap());

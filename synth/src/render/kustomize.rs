@@ -40,7 +40,7 @@ fn kustomization(resources: Vec<String>) -> Result<String, RenderError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::infer::infer;
+    use crate::infer::{Options, infer};
     use crate::testing::World;
     use netwright_record::{Endpoint, Protocol};
 
@@ -49,7 +49,8 @@ mod tests {
         let mut world = World::new();
         let (a, z) = (world.running("n", "aa"), world.running("n", "zz"));
         world.edge(Endpoint::Workload(a), Endpoint::Workload(z), Protocol::Tcp, 80);
-        let files: BTreeMap<String, String> = kustomizations(&infer(&world.build())).unwrap().into_iter().collect();
+        let files: BTreeMap<String, String> =
+            kustomizations(&infer(&world.build(), &Options::default())).unwrap().into_iter().collect();
         let resources = |file: &str| {
             let value: serde_json::Value = serde_yaml::from_str(files.get(file).unwrap()).unwrap();
             value.get("resources").unwrap().clone()

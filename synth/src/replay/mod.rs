@@ -6,7 +6,7 @@
 pub mod parties;
 
 use crate::index::Index;
-use crate::infer::review::needs_decision;
+use crate::infer::link_local::needs_decision;
 use crate::state::convert;
 use netwright_policy::{Cluster, Decision, Direction, Party, PolicySet, Verdict};
 use netwright_record::{Edge, Observation};

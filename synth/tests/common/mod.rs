@@ -1,9 +1,9 @@
 //! Builds small observations for tests, in the library's own and in those of the binary.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
-#![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed, as it should")]
 
 use netwright_record::inventory::{
-    Backend, ContainerPort, HeldAddress, Labels, Namespace, Node, Pod, Service, Workload, WorkloadRef,
+    Backend, ContainerPort, HeldAddress, Labels, Namespace, Node, Pod, Service, ServicePort, Workload, WorkloadRef,
 };
 use netwright_record::{
     Activity, Coverage, Edge, Ended, Endpoint, Header, Losses, Observation, Protocol, Time, Window,
@@ -161,6 +161,33 @@ impl World {
     pub fn service(&mut self, service: Service) -> &mut Self {
         self.observation.inventory.services.push(service);
         self
+    }
+
+    /// Adds a Service of `service_type` on `port`, whose only backends are the pods of `workload` on `target`.
+    pub fn service_of(
+        &mut self,
+        workload: &WorkloadRef,
+        name: &str,
+        service_type: &str,
+        port: u16,
+        target: ContainerPort,
+    ) {
+        let pods = self.observation.inventory.pods.iter().filter(|pod| pod.workload == *workload);
+        let backend = |pod: &Pod| Backend {
+            address: pod.addresses[0].clone(),
+            pod_uid: Some(pod.uid.clone()),
+            ports: vec![ContainerPort { name: None, ..target.clone() }],
+        };
+        let service = Service {
+            namespace: workload.namespace.clone(),
+            name: name.into(),
+            service_type: service_type.into(),
+            cluster_ips: vec![address("10.96.0.10")],
+            ports: vec![ServicePort { name: None, protocol: target.protocol, port, node_port: None }],
+            backends: pods.map(backend).collect(),
+            ..api_server(&[])
+        };
+        self.observation.inventory.services.push(service);
     }
 
     /// Adds an edge with one established connection.

@@ -6,12 +6,13 @@
 use std::fmt;
 
 /// The command that prints everything an inventory needs.
-pub const KUBECTL_COMMAND: &str =
-    "kubectl get ns,nodes,pods,svc,endpointslices,deploy,sts,ds,rs,jobs,cronjobs,netpol -A -o yaml";
+pub const KUBECTL_COMMAND: &str = "kubectl get ns,nodes,pods,svc,endpointslices,deploy,sts,ds,rs,jobs,cronjobs,netpol,apiservices,\
+    validatingwebhookconfigurations,mutatingwebhookconfigurations -A -o yaml";
 
 /// What to do about a text that is no inventory.
 pub(super) const WRITE_WITH_KUBECTL: &str = "write the file with \
-    `kubectl get ns,nodes,pods,svc,endpointslices,deploy,sts,ds,rs,jobs,cronjobs,netpol -A -o yaml`";
+    `kubectl get ns,nodes,pods,svc,endpointslices,deploy,sts,ds,rs,jobs,cronjobs,netpol,apiservices,\
+    validatingwebhookconfigurations,mutatingwebhookconfigurations -A -o yaml`";
 
 /// What to do about a text that is no inventory, where manifests were asked for.
 pub(super) const RENDER_FIRST: &str =

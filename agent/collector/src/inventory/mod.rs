@@ -6,6 +6,7 @@
 
 mod document;
 mod error;
+mod extensions;
 mod fields;
 mod labels;
 mod manifests;
@@ -57,6 +58,7 @@ fn inventory(objects: &Objects, owners: &Owners, now: Time, report: &mut Report)
         services: services::read(objects, report)?,
         cron_jobs: nodes::cron_jobs(objects),
         policies: nodes::policies(objects),
+        api_extensions: extensions::read(objects),
         pods,
     })
 }

@@ -39,6 +39,11 @@ pub(super) struct Objects {
     pub(super) cron_jobs: Kept<CronJob>,
     /// Kept as they are: what a newer API server adds to a policy must not get lost.
     pub(super) policies: Kept<Value>,
+    /// Of these only the Services they call are of interest.
+    pub(super) validating_webhooks: Kept<Value>,
+    pub(super) mutating_webhooks: Kept<Value>,
+    pub(super) api_services: Kept<Value>,
+    pub(super) custom_resources: Kept<Value>,
 }
 
 impl Objects {
@@ -74,6 +79,14 @@ impl Objects {
             ("batch/v1", "Job") => keep(&mut self.jobs, object, report),
             ("batch/v1", "CronJob") => keep(&mut self.cron_jobs, object, report),
             ("networking.k8s.io/v1", "NetworkPolicy") => keep(&mut self.policies, object, report),
+            ("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration") => {
+                keep(&mut self.validating_webhooks, object, report)
+            }
+            ("admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration") => {
+                keep(&mut self.mutating_webhooks, object, report)
+            }
+            ("apiregistration.k8s.io/v1", "APIService") => keep(&mut self.api_services, object, report),
+            ("apiextensions.k8s.io/v1", "CustomResourceDefinition") => keep(&mut self.custom_resources, object, report),
             (api_version, kind) => {
                 report.skip(api_version, kind);
                 Ok(())
@@ -82,12 +95,22 @@ impl Objects {
     }
 }
 
+/// Kinds without a namespace.
+const CLUSTER_WIDE: [&str; 6] = [
+    "Namespace",
+    "Node",
+    "ValidatingWebhookConfiguration",
+    "MutatingWebhookConfiguration",
+    "APIService",
+    "CustomResourceDefinition",
+];
+
 fn keep<T: DeserializeOwned>(kept: &mut Kept<T>, object: Object, report: &mut Report) -> Result<(), Fault> {
     let Object { mut place, value, .. } = object;
     if place.name.is_empty() {
         return Err(Fault::new("metadata.name", "is missing"));
     }
-    let cluster_wide = matches!(place.kind.as_str(), "Namespace" | "Node");
+    let cluster_wide = CLUSTER_WIDE.contains(&place.kind.as_str());
     if place.namespace.is_empty() && !cluster_wide {
         place.namespace = "default".to_owned();
     }
@@ -125,6 +148,12 @@ impl Report {
             "Job" => "its pods are named as those of a Job that was deleted",
             "CronJob" => "its schedule and pod template are not known",
             "NetworkPolicy" => "it is not compared with",
+            "ValidatingWebhookConfiguration"
+            | "MutatingWebhookConfiguration"
+            | "APIService"
+            | "CustomResourceDefinition" => {
+                "calls that it makes the API server do are allowed only where they were seen"
+            }
             _ => {
                 let (name, object) = (self.name.clone(), Box::new(place.clone()));
                 return Err(InventoryError::Broken { name, object, field: fault.field, why: fault.why });

@@ -19,7 +19,7 @@ use crate::Time;
 use crate::coverage::Coverage;
 use crate::edge::{Edge, Unresolved};
 use crate::flow::Flow;
-use crate::inventory::{CronJob, Namespace, Node, Pod, Policy, Service, Workload};
+use crate::inventory::{ApiExtension, CronJob, Namespace, Node, Pod, Policy, Service, Workload};
 use serde::{Deserialize, Serialize};
 
 /// The name of the format, before the slash.
@@ -52,6 +52,8 @@ pub enum Record {
     CronJob(CronJob),
     /// An existing policy of the inventory.
     Policy(Policy),
+    /// What makes the API server call a Service, of the inventory.
+    ApiExtension(ApiExtension),
     /// What one node saw.
     Flow(Flow),
     /// A flow with both ends named.

@@ -172,6 +172,7 @@ impl<'a> Reading<'a> {
             Record::Node(node) => inventory.nodes.push(node),
             Record::CronJob(cron_job) => inventory.cron_jobs.push(cron_job),
             Record::Policy(policy) => inventory.policies.push(policy),
+            Record::ApiExtension(extension) => inventory.api_extensions.push(extension),
             Record::Flow(flow) => self.content.flows.push(flow),
             Record::Edge(edge) => self.content.edges.push(edge),
             Record::Unresolved(unresolved) => self.content.unresolved.push(unresolved),

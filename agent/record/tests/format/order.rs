@@ -21,6 +21,7 @@ fn shuffled(mut observation: Observation, choices: &[Index]) -> Observation {
     shuffle(&mut observation.inventory.pods, choices);
     shuffle(&mut observation.inventory.namespaces, choices);
     shuffle(&mut observation.inventory.policies, choices);
+    shuffle(&mut observation.inventory.api_extensions, choices);
     observation
 }
 

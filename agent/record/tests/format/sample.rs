@@ -2,8 +2,8 @@
 
 use netwright_record::file::{ReadError, Warning, read, write, write_plain};
 use netwright_record::inventory::{
-    Backend, ContainerPort, CronJob, HeldAddress, Inventory, Namespace, Node, Pod, Policy, Service, ServicePort,
-    Workload, WorkloadRef,
+    ApiExtension, Backend, ContainerPort, CronJob, HeldAddress, Inventory, Namespace, Node, Pod, Policy, Service,
+    ServicePort, Workload, WorkloadRef,
 };
 use netwright_record::{
     Activity, Coverage, Direction, Edge, Ended, Endpoint, Flow, Header, Local, Losses, Observation, Protocol,
@@ -188,6 +188,11 @@ fn inventory() -> Inventory {
             last_scheduled: Some(at(3600)),
         }],
         policies: vec![Policy { manifest: json!({"kind": "NetworkPolicy", "spec": {"podSelector": {}}}) }],
+        api_extensions: vec![ApiExtension {
+            kind: "APIService".into(),
+            name: "v1beta1.metrics.example".into(),
+            service: ServiceRef { namespace: "shop".into(), name: "api".into(), port: 443 },
+        }],
     }
 }
 

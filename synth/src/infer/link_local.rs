@@ -1,4 +1,5 @@
-//! Addresses that are never allowed on the strength of having been seen: a person must decide. Serves inference and replay.
+//! Metadata and link-local addresses: never allowed on the strength of having been seen, a person must decide. Serves
+//! inference and replay.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -14,12 +15,19 @@ const METADATA: [IpAddr; 7] = [
     IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
 ];
 const DNS: u16 = 53;
+/// From here kubelets' probes reach pods of Istio's ambient mesh (Istio: "Ambient mode, application probes").
+pub const AMBIENT_PROBES: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 7, 127));
 
 /// Whether traffic with `address` on `port` is left for a person to allow: every metadata service, and every
 /// link-local address except for DNS, which is what a node-local cache serves. A DNS name that leads there changes nothing.
 pub fn needs_decision(address: IpAddr, port: u16) -> bool {
     let address = address.to_canonical();
     METADATA.contains(&address) || (is_link_local(address) && port != DNS)
+}
+
+/// Whether `address` on `port` is a DNS cache on the node: link-local, and no metadata service.
+pub fn is_node_local_dns(address: IpAddr, port: u16) -> bool {
+    port == DNS && is_link_local(address.to_canonical()) && !needs_decision(address, port)
 }
 
 fn is_link_local(address: IpAddr) -> bool {

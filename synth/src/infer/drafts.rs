@@ -1,0 +1,208 @@
+//! What each workload must be allowed, gathered edge by edge: the allowances from which its rules are made.
+
+use super::api_server::Called;
+use super::dns::{DNS, NodeLocalDns, needs_tcp};
+use super::link_local::AMBIENT_PROBES;
+use super::merge::Allowance;
+use super::mesh::{HBONE, Mesh};
+use super::nodes::Nodes;
+use super::peers::{Namer, Naming};
+use super::rules::{Findings, Ground, LeftOut, Port, Target, Whom};
+use super::services::Services;
+use super::{api_server, selectors::Selections};
+use crate::index::Index;
+use netwright_record::inventory::WorkloadRef;
+use netwright_record::{Edge, Endpoint, Protocol, ServiceRef};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// What is allowed to and from one workload, before merging.
+#[derive(Debug, Default)]
+pub struct Draft {
+    /// Who may connect to it.
+    pub ingress: Vec<Allowance>,
+    /// What it may connect to.
+    pub egress: Vec<Allowance>,
+}
+
+/// What the passes know of the cluster besides the edges.
+#[derive(Debug)]
+pub struct Surroundings<'a> {
+    /// The look-ups over the observation.
+    pub index: &'a Index<'a>,
+    /// How workloads are selected.
+    pub selections: &'a Selections,
+    /// The addresses of nodes.
+    pub nodes: &'a Nodes,
+    /// What Services lead to.
+    pub services: &'a Services<'a>,
+    /// Which workloads are in a mesh.
+    pub mesh: &'a Mesh<'a>,
+    /// Caches of DNS on the nodes.
+    pub dns: &'a NodeLocalDns,
+    /// What the API server may call.
+    pub called: &'a Called<'a>,
+}
+
+/// What has been gathered so far.
+#[derive(Debug, Default)]
+pub struct Drafts {
+    /// By workload.
+    pub workloads: BTreeMap<WorkloadRef, Draft>,
+    /// Workloads with a peer that nothing names, and that peer.
+    pub unnameable: BTreeMap<WorkloadRef, String>,
+    /// What a reviewer must know of it.
+    pub findings: Findings,
+}
+
+impl Drafts {
+    /// Takes in an edge of which at least one attempt got through.
+    pub fn take(&mut self, around: &Surroundings, number: usize, edge: &Edge) {
+        // Clients outside are let in whatever their address.
+        if edge.addresses_dropped > 0 && edge.client != Endpoint::Internet {
+            self.findings.partly_known.push(number);
+        }
+        let carried = carried_by_mesh(around, edge);
+        if let Some(client) = edge.client.workload() {
+            let naming = around.namer().server(edge);
+            self.note(number, &naming, client, &edge.server);
+            let besides = around.dns.besides(edge);
+            let allowances = allowances(number, edge, naming.peers, carried).chain(dns(number, edge, besides));
+            self.workloads.entry(client.clone()).or_default().egress.extend(allowances);
+        }
+        if let Some(server) = edge.server.workload() {
+            let through = self.through_nodes(around, number, edge, server);
+            let ambient = around.is_ambient(server);
+            let naming = around.namer().client(edge, through.as_ref(), ambient);
+            self.note(number, &naming, server, &edge.client);
+            if edge.client == Endpoint::ApiServer && !around.calls(server, edge) {
+                self.findings.service_proxy.push(number);
+            }
+            let probes = (ambient && around.index.own_node(edge).is_some()).then(|| probe(number, edge));
+            let allowances = allowances(number, edge, naming.peers, carried).chain(probes);
+            self.workloads.entry(server.clone()).or_default().ingress.extend(allowances);
+        }
+    }
+
+    /// The Service through which a node brings clients to `server`, if one does.
+    fn through_nodes(
+        &mut self,
+        around: &Surroundings,
+        number: usize,
+        edge: &Edge,
+        server: &WorkloadRef,
+    ) -> Option<Arc<ServiceRef>> {
+        if !matches!(edge.client, Endpoint::Node { .. }) {
+            return None;
+        }
+        let services = around.services.through_nodes(server, edge.protocol, edge.port);
+        let service = services.first()?.clone();
+        let found = self.findings.exposed_through_nodes.entry(server.clone()).or_default();
+        found.services.extend(services.iter().map(|service| ServiceRef::clone(service)));
+        found.edges.push(number);
+        Some(service)
+    }
+
+    fn note(&mut self, edge: usize, naming: &Naming, of: &WorkloadRef, peer: &Endpoint) {
+        let findings = &mut self.findings;
+        findings.left_out.extend(naming.left_out.iter().map(|address| LeftOut { edge, address: *address }));
+        if naming.exposed {
+            findings.exposed.push(edge);
+        }
+        if naming.by_address && findings.by_address.last() != Some(&edge) {
+            findings.by_address.push(edge);
+        }
+        if naming.impossible {
+            self.unnameable.entry(of.clone()).or_insert_with(|| peer.to_string());
+        }
+    }
+
+    /// Lets the API server call what webhooks and APIServices name, whether or not it was seen to.
+    pub fn take_called(&mut self, around: &Surroundings) {
+        let callers = api_server::client(around.index, around.nodes, &BTreeSet::new()).peers;
+        for ((workload, protocol, port), extensions) in around.called {
+            if callers.is_empty() {
+                self.findings.uncalled.extend(extensions);
+            }
+            let Some(draft) = self.workloads.get_mut(*workload) else { continue };
+            for (extension, (target, whom)) in
+                extensions.iter().flat_map(|number| callers.iter().map(move |c| (number, c)))
+            {
+                let (target, whom, port) = (target.clone(), whom.clone(), Port::number(*protocol, *port));
+                draft.ingress.push(Allowance { target, whom, port, ground: Ground::ApiExtension(*extension) });
+            }
+        }
+    }
+}
+
+impl Surroundings<'_> {
+    fn namer(&self) -> Namer<'_> {
+        Namer { index: self.index, selections: self.selections, nodes: self.nodes }
+    }
+
+    fn is_ambient(&self, workload: &WorkloadRef) -> bool {
+        self.index.facts(workload).is_some_and(|facts| self.mesh.is_ambient(workload, facts))
+    }
+
+    fn is_member(&self, workload: &WorkloadRef) -> bool {
+        self.index.facts(workload).is_some_and(|facts| self.mesh.is_member(workload, facts))
+    }
+
+    /// Whether a webhook or an APIService leads to the server of `edge`.
+    fn calls(&self, server: &WorkloadRef, edge: &Edge) -> bool {
+        self.called.contains_key(&(server, edge.protocol, edge.port))
+    }
+}
+
+/// Whether `edge` goes between two pods of an ambient mesh, and so on the mesh's own port too.
+fn carried_by_mesh(around: &Surroundings, edge: &Edge) -> bool {
+    let ends = (edge.client.workload(), edge.server.workload());
+    let (Some(client), Some(server)) = ends else { return false };
+    edge.protocol == Protocol::Tcp && around.is_ambient(server) && around.is_member(client)
+}
+
+/// `peers` on the edge's port, and on what follows from it.
+fn allowances(
+    number: usize,
+    edge: &Edge,
+    peers: Vec<(Target, Whom)>,
+    carried: bool,
+) -> impl Iterator<Item = Allowance> + use<> {
+    let mut ports = vec![(Port::number(edge.protocol, edge.port), Ground::Seen(number))];
+    if needs_tcp(edge) {
+        ports.push((Port::number(Protocol::Tcp, edge.port), Ground::TruncatedAnswers(number)));
+    }
+    if carried && edge.port != HBONE {
+        ports.push((Port::number(Protocol::Tcp, HBONE), Ground::Ambient(number)));
+    }
+    peers.into_iter().flat_map(move |(target, whom)| {
+        let each = ports.clone().into_iter();
+        each.map(move |(port, ground)| Allowance { target: target.clone(), whom: whom.clone(), port, ground })
+    })
+}
+
+/// What a client of DNS must reach besides.
+fn dns(number: usize, edge: &Edge, peers: Vec<(Target, Whom)>) -> impl Iterator<Item = Allowance> + use<> {
+    let protocols = if needs_tcp(edge) { vec![Protocol::Udp, Protocol::Tcp] } else { vec![edge.protocol] };
+    peers.into_iter().flat_map(move |(target, whom)| {
+        protocols.clone().into_iter().map(move |protocol| Allowance {
+            target: target.clone(),
+            whom: whom.clone(),
+            port: Port::number(protocol, DNS),
+            ground: Ground::NodeLocalDns(number),
+        })
+    })
+}
+
+/// The own node's connections to a pod in the mesh (probes) come from an address that stands for them.
+fn probe(number: usize, edge: &Edge) -> Allowance {
+    Allowance {
+        target: Target::address(AMBIENT_PROBES),
+        whom: Whom::AmbientProbes,
+        port: Port::number(edge.protocol, edge.port),
+        ground: Ground::Ambient(number),
+    }
+}
+
+#[cfg(test)]
+mod tests;
