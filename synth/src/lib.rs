@@ -16,6 +16,7 @@ pub mod inspection;
 pub mod output;
 pub mod render;
 pub mod replay;
+pub mod review;
 pub mod state;
 pub mod synthesis;
 pub mod text;

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Where clouds serve credentials and metadata to whoever asks. AWS, Azure and Google Cloud; ECS tasks and EKS pod
 /// identity; Alibaba Cloud; the IPv6 forms of AWS and of Google Cloud.
-const METADATA: [IpAddr; 7] = [
+pub const METADATA: [IpAddr; 7] = [
     IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
     IpAddr::V4(Ipv4Addr::new(169, 254, 170, 2)),
     IpAddr::V4(Ipv4Addr::new(169, 254, 170, 23)),
