@@ -1,7 +1,7 @@
 //! Which ends of edges a decision speaks of: the patterns of `client` and `server` in review.yaml. The grammar stands in
 //! the documentation of [`super`].
 
-use crate::infer::review::METADATA;
+use crate::infer::link_local::METADATA;
 use ipnet::IpNet;
 use netwright_record::Endpoint;
 use netwright_record::inventory::WorkloadRef;
