@@ -1,9 +1,10 @@
 //! `netwright graph`: draw who talks to whom.
 
 use super::exit::ExitStatus;
+use super::filters::FilterArgs;
 use super::observation;
 use crate::export;
-use crate::graph::DependencyGraph;
+use crate::graph::views::By;
 use anyhow::Context;
 use clap::ValueEnum;
 use std::io::Write;
@@ -14,6 +15,11 @@ use std::path::PathBuf;
 /// Ports stand on the arrows as port/protocol; what was never established is dashed. For a picture:
 ///
 ///   netwright graph shop.nwo --format dot | dot -Tsvg -o shop.svg
+///
+/// Who calls my service, whom does it call, and what do those call? What left the cluster in the last three days?
+///
+///   netwright graph shop.nwo --format mermaid --workload shop/cart --direction out --depth 2
+///   netwright graph shop.nwo --format dot --only-outside --since 3d
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
@@ -22,6 +28,11 @@ pub struct Args {
     /// The format.
     #[arg(long, value_enum)]
     format: Format,
+    /// What to take together.
+    #[arg(long, value_enum, default_value_t = By::Endpoint)]
+    by: By,
+    #[command(flatten)]
+    filters: FilterArgs,
     /// The file to write; stdout without it.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -41,7 +52,8 @@ enum Format {
 
 /// Runs the verb.
 pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitStatus> {
-    let graph = DependencyGraph::new(&observation::read_with_edges(&args.observation)?);
+    let observation = observation::read_with_edges(&args.observation)?;
+    let graph = args.filters.graph(&observation)?.view(args.by, &observation.inventory);
     let text = match args.format {
         Format::Dot => export::dot::write(&graph),
         Format::Mermaid => export::mermaid::write(&graph),

@@ -7,6 +7,7 @@ pub mod connectivity;
 pub mod diff;
 pub mod exit;
 pub mod explain;
+pub mod filters;
 pub mod graph;
 pub mod inspect;
 pub mod interrupt;

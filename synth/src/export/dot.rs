@@ -1,7 +1,8 @@
 //! DOT, for Graphviz: `netwright graph FILE --format dot | dot -Tsvg`.
 
 use super::drawing::{Arrow, arrows, lines, title};
-use crate::graph::{DependencyGraph, Group};
+use crate::graph::vertex::Folded;
+use crate::graph::{Graph, Group, Vertex};
 use netwright_record::Endpoint;
 use std::fmt::Write;
 
@@ -13,13 +14,13 @@ pub(crate) const HEAD: &str = r##"digraph netwright {
 "##;
 
 /// The graph in DOT.
-pub fn write(graph: &DependencyGraph) -> String {
+pub fn write(graph: &Graph<Vertex>) -> String {
     let mut out = String::from(HEAD);
-    for (number, (group, endpoints)) in graph.groups().into_iter().enumerate() {
+    for (number, (group, vertices)) in graph.groups().into_iter().enumerate() {
         let _ = writeln!(out, "  subgraph cluster_{number} {{");
         let _ = writeln!(out, "    label={}; {}", quoted(&[title(&group)]), frame(&group));
-        for (id, endpoint) in endpoints {
-            let _ = writeln!(out, "    n{id} [label={}{}];", quoted(&lines(endpoint)), shape(endpoint));
+        for (id, vertex) in vertices {
+            let _ = writeln!(out, "    n{id} [label={}{}];", quoted(&lines(vertex)), shape(vertex));
         }
         out.push_str("  }\n");
     }
@@ -33,7 +34,7 @@ pub fn write(graph: &DependencyGraph) -> String {
 
 pub(crate) fn frame(group: &Group) -> &'static str {
     match group {
-        Group::Namespace(_) => {
+        Group::Namespace(_) | Group::Namespaces => {
             r##"labeljust=l; style="rounded,filled"; color="#8fa3ba"; fillcolor="#eef3f8"; fontcolor="#15202b";"##
         }
         Group::Infrastructure => {
@@ -43,10 +44,22 @@ pub(crate) fn frame(group: &Group) -> &'static str {
     }
 }
 
-fn shape(endpoint: &Endpoint) -> &'static str {
+fn shape(vertex: &Vertex) -> &'static str {
+    match vertex {
+        Vertex::Endpoint(endpoint) => shape_of_endpoint(endpoint),
+        Vertex::Folded(Folded::Nodes | Folded::HostNetworkWorkload(_)) => NODE,
+        Vertex::Folded(Folded::UnnamedAddresses | Folded::OutsideServers) => ", shape=ellipse, style=filled",
+        Vertex::Folded(Folded::Namespace { .. }) => ", shape=folder, style=filled",
+        Vertex::Folded(Folded::ServiceAccount { .. } | Folded::UnknownServiceAccount(_)) => "",
+    }
+}
+
+const NODE: &str = ", shape=box3d, style=filled";
+
+fn shape_of_endpoint(endpoint: &Endpoint) -> &'static str {
     match endpoint {
         Endpoint::Workload(_) => "",
-        Endpoint::Node { .. } => ", shape=box3d, style=filled",
+        Endpoint::Node { .. } => NODE,
         Endpoint::ApiServer => ", shape=hexagon, style=filled",
         Endpoint::LinkLocal { .. } => ", shape=note, style=filled",
         Endpoint::ExternalName { .. } | Endpoint::External { .. } => ", shape=ellipse, style=filled",

@@ -1,6 +1,7 @@
-//! What DOT and Mermaid share: how an endpoint is called, and one arrow for all ports between two endpoints.
+//! What the drawings share: how a vertex is called, and one arrow for all ports between two endpoints.
 
-use crate::graph::{DependencyGraph, Group};
+use crate::graph::vertex::Folded;
+use crate::graph::{Graph, Group, Vertex};
 use crate::text::{plain, some_of};
 use netwright_record::Endpoint;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +23,7 @@ pub struct Arrow {
 }
 
 /// The arrows of `graph`, in order.
-pub fn arrows(graph: &DependencyGraph) -> Vec<Arrow> {
+pub fn arrows(graph: &Graph<Vertex>) -> Vec<Arrow> {
     let mut ports: BTreeMap<_, BTreeSet<(u16, &str)>> = BTreeMap::new();
     for (client, server, link) in graph.links() {
         let key = (client, server, !link.activity.established());
@@ -41,9 +42,33 @@ pub fn arrows(graph: &DependencyGraph) -> Vec<Arrow> {
         .collect()
 }
 
-/// What stands in an endpoint's box: its name, and below it what it is. Invisible characters are made visible; the
+/// What stands in a vertex's box: its name, and below it what it is. Invisible characters are made visible; the
 /// format's own marks are not escaped yet.
-pub fn lines(endpoint: &Endpoint) -> Vec<String> {
+pub fn lines(vertex: &Vertex) -> Vec<String> {
+    match vertex {
+        Vertex::Endpoint(endpoint) => lines_of_endpoint(endpoint),
+        Vertex::Folded(folded) => lines_of_fold(folded),
+    }
+}
+
+fn lines_of_fold(folded: &Folded) -> Vec<String> {
+    match folded {
+        Folded::HostNetworkWorkload(workload) => {
+            let identity = format!("{} {}/{}", workload.kind, workload.namespace, workload.name);
+            vec![plain(&workload.name), plain(&identity), "on the nodes' network".into()]
+        }
+        Folded::Namespace { name } => vec![plain(name), "namespace".into()],
+        Folded::ServiceAccount { name, .. } => vec![plain(name), "service account".into()],
+        Folded::UnknownServiceAccount(workload) => {
+            vec![plain(&workload.name), plain(&workload.kind), "service account not known".into()]
+        }
+        Folded::Nodes => vec!["nodes".into(), "their own processes".into()],
+        Folded::UnnamedAddresses => vec!["addresses".into(), "no name known".into()],
+        Folded::OutsideServers => vec!["servers outside the cluster".into()],
+    }
+}
+
+fn lines_of_endpoint(endpoint: &Endpoint) -> Vec<String> {
     match endpoint {
         Endpoint::Workload(workload) => vec![plain(&workload.name), plain(&workload.kind)],
         Endpoint::Node { name, workload: None } => vec![plain(name), "node".into()],
@@ -63,6 +88,7 @@ pub fn lines(endpoint: &Endpoint) -> Vec<String> {
 pub fn title(group: &Group) -> String {
     match group {
         Group::Namespace(namespace) => format!("namespace {}", plain(namespace)),
+        Group::Namespaces => "in the cluster".into(),
         Group::Infrastructure => "nodes and control plane".into(),
         Group::Outside => "outside the cluster".into(),
     }

@@ -1,7 +1,8 @@
 //! GraphML, for Gephi, yEd, Cytoscape and networkx: every link of its own, with its activity.
 
 use super::drawing::{lines, title};
-use crate::graph::{DependencyGraph, Link, group};
+use crate::graph::vertex::Folded;
+use crate::graph::{Graph, Link, Vertex};
 use crate::text::plain;
 use netwright_record::Endpoint;
 use std::fmt::Write;
@@ -23,13 +24,13 @@ const HEAD: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 "#;
 
 /// The graph in GraphML.
-pub fn write(graph: &DependencyGraph) -> String {
+pub fn write(graph: &Graph<Vertex>) -> String {
     let mut out = String::from(HEAD);
-    for (id, endpoint) in graph.endpoints() {
+    for (id, vertex) in graph.vertices() {
         let _ = writeln!(out, "    <node id=\"n{id}\">");
-        data(&mut out, "label", &lines(endpoint).join(" "));
-        data(&mut out, "kind", kind(endpoint));
-        data(&mut out, "group", &title(&group(endpoint)));
+        data(&mut out, "label", &lines(vertex).join(" "));
+        data(&mut out, "kind", kind(vertex));
+        data(&mut out, "group", &title(&vertex.group()));
         out.push_str("    </node>\n");
     }
     for (number, (client, server, link)) in graph.links().enumerate() {
@@ -55,8 +56,21 @@ fn link(out: &mut String, link: &Link) {
     data(out, "last", &link.activity.last.to_string());
 }
 
-/// What an endpoint is, in the words of the observation file.
-pub(super) fn kind(endpoint: &Endpoint) -> &'static str {
+/// What a vertex is, in the words of the JSON format.
+fn kind(vertex: &Vertex) -> &'static str {
+    match vertex {
+        Vertex::Endpoint(endpoint) => kind_of_endpoint(endpoint),
+        Vertex::Folded(Folded::HostNetworkWorkload(_)) => "host-network-workload",
+        Vertex::Folded(Folded::Namespace { .. }) => "namespace",
+        Vertex::Folded(Folded::ServiceAccount { .. }) => "service-account",
+        Vertex::Folded(Folded::UnknownServiceAccount(_)) => "unknown-service-account",
+        Vertex::Folded(Folded::Nodes) => "nodes",
+        Vertex::Folded(Folded::UnnamedAddresses) => "unnamed-addresses",
+        Vertex::Folded(Folded::OutsideServers) => "outside-servers",
+    }
+}
+
+fn kind_of_endpoint(endpoint: &Endpoint) -> &'static str {
     match endpoint {
         Endpoint::Workload(_) => "workload",
         Endpoint::Node { .. } => "node",

@@ -1,14 +1,14 @@
 //! JSON, for programs and pages: the endpoints and links as they are in the observation.
 
 use super::drawing::{lines, title};
-use crate::graph::{DependencyGraph, group};
+use crate::graph::{Graph, Vertex};
 use crate::text;
-use netwright_record::{Endpoint, Protocol, ServiceRef, Time};
+use netwright_record::{Protocol, ServiceRef, Time};
 use serde::Serialize;
 use std::collections::BTreeSet;
 
 #[derive(Serialize)]
-struct Graph<'a> {
+struct Document<'a> {
     nodes: Vec<Node<'a>>,
     links: Vec<Link<'a>>,
 }
@@ -18,7 +18,7 @@ struct Node<'a> {
     id: usize,
     label: String,
     group: String,
-    endpoint: &'a Endpoint,
+    endpoint: &'a Vertex,
 }
 
 #[derive(Serialize)]
@@ -39,12 +39,12 @@ struct Link<'a> {
 
 /// The graph in JSON. What means something to HTML is written as `\u…` too, so that the text can stand in a page: these
 /// characters occur inside strings only.
-pub fn write(graph: &DependencyGraph) -> Result<String, serde_json::Error> {
-    let nodes = graph.endpoints().map(|(id, endpoint)| Node {
+pub fn write(graph: &Graph<Vertex>) -> Result<String, serde_json::Error> {
+    let nodes = graph.vertices().map(|(id, vertex)| Node {
         id,
-        label: lines(endpoint).join(" "),
-        group: title(&group(endpoint)),
-        endpoint,
+        label: lines(vertex).join(" "),
+        group: title(&vertex.group()),
+        endpoint: vertex,
     });
     let links = graph.links().map(|(client, server, link)| Link {
         client,
@@ -59,6 +59,6 @@ pub fn write(graph: &DependencyGraph) -> Result<String, serde_json::Error> {
         last: link.activity.last,
         days_active: link.activity.hours.days(),
     });
-    let text = text::json(&Graph { nodes: nodes.collect(), links: links.collect() })?;
+    let text = text::json(&Document { nodes: nodes.collect(), links: links.collect() })?;
     Ok(text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026"))
 }

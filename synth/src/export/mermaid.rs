@@ -1,18 +1,19 @@
 //! Mermaid, for Markdown pages: `netwright graph FILE --format mermaid`.
 
 use super::drawing::{Arrow, arrows, lines, title};
-use crate::graph::DependencyGraph;
+use crate::graph::vertex::Folded;
+use crate::graph::{Graph, Vertex};
 use netwright_record::Endpoint;
 use std::fmt::Write;
 
 /// The graph as a Mermaid flowchart.
-pub fn write(graph: &DependencyGraph) -> String {
+pub fn write(graph: &Graph<Vertex>) -> String {
     let mut out = String::from("flowchart LR\n");
-    for (number, (group, endpoints)) in graph.groups().into_iter().enumerate() {
+    for (number, (group, vertices)) in graph.groups().into_iter().enumerate() {
         let _ = writeln!(out, "  subgraph g{number}[{}]", quoted(&[title(&group)]));
-        for (id, endpoint) in endpoints {
-            let (open, close) = brackets(endpoint);
-            let _ = writeln!(out, "    n{id}{open}{}{close}", quoted(&lines(endpoint)));
+        for (id, vertex) in vertices {
+            let (open, close) = brackets(vertex);
+            let _ = writeln!(out, "    n{id}{open}{}{close}", quoted(&lines(vertex)));
         }
         out.push_str("  end\n");
     }
@@ -23,7 +24,17 @@ pub fn write(graph: &DependencyGraph) -> String {
     out
 }
 
-fn brackets(endpoint: &Endpoint) -> (&'static str, &'static str) {
+fn brackets(vertex: &Vertex) -> (&'static str, &'static str) {
+    match vertex {
+        Vertex::Endpoint(endpoint) => brackets_of_endpoint(endpoint),
+        Vertex::Folded(Folded::Nodes | Folded::HostNetworkWorkload(_)) => ("[", "]"),
+        Vertex::Folded(Folded::UnnamedAddresses | Folded::OutsideServers) => ("([", "])"),
+        Vertex::Folded(Folded::Namespace { .. }) => ("[[", "]]"),
+        Vertex::Folded(Folded::ServiceAccount { .. } | Folded::UnknownServiceAccount(_)) => ("(", ")"),
+    }
+}
+
+fn brackets_of_endpoint(endpoint: &Endpoint) -> (&'static str, &'static str) {
     match endpoint {
         Endpoint::Workload(_) => ("(", ")"),
         Endpoint::Node { .. } | Endpoint::LinkLocal { .. } => ("[", "]"),

@@ -9,9 +9,10 @@ pub mod mermaid;
 #[cfg(test)]
 mod tests {
     use crate::graph::DependencyGraph;
+    use crate::graph::views::By;
     use crate::testing::World;
-    use netwright_record::Endpoint;
     use netwright_record::Protocol::{Tcp, Udp};
+    use netwright_record::{Endpoint, Observation};
 
     /// Text that ends a string, an element, a script or a line in one of the formats, or acts on a terminal.
     const HOSTILE: &str = "a\"b\\N\n]]> --> </script><b>&quot;#quot;\u{1b}[31m\u{202e}{|}[(;%%'\r\u{2028}\0";
@@ -29,7 +30,12 @@ mod tests {
     }
 
     fn exports(name: &str) -> [(&'static str, String); 4] {
-        let graph = DependencyGraph::new(&world(name).build());
+        view(name, By::Endpoint)
+    }
+
+    fn view(name: &str, by: By) -> [(&'static str, String); 4] {
+        let observation = world(name).build();
+        let graph = DependencyGraph::new(&observation).view(by, &observation.inventory);
         [
             ("dot", super::dot::write(&graph)),
             ("mermaid", super::mermaid::write(&graph)),
@@ -69,8 +75,12 @@ mod tests {
     #[test]
     fn the_order_of_the_edges_does_not_matter() {
         let mut world = world("billing.example");
-        let first = DependencyGraph::new(&world.observation);
+        let write = |observation: &Observation| {
+            let graph = DependencyGraph::new(observation).view(By::Endpoint, &observation.inventory);
+            super::dot::write(&graph)
+        };
+        let first = write(&world.observation);
         world.observation.edges.reverse();
-        assert_eq!(super::dot::write(&first), super::dot::write(&DependencyGraph::new(&world.observation)));
+        assert_eq!(first, write(&world.observation));
     }
 }

@@ -235,22 +235,28 @@ fn exact_name(subject: &Subject) -> Option<String> {
     }
 }
 
-/// The error with those of `known` that are like what was written: equal but for the namespace, or nearly so.
+/// The error with those of `known` that are like what was written.
 fn unknown(written: &str, what: &'static str, known: impl Iterator<Item = String>) -> ReferenceError {
+    ReferenceError::Unknown { written: written.to_owned(), what, near: near(written, known) }
+}
+
+/// Those of `known` that are like what was written, the likest first: equal but for the namespace, or nearly so.
+pub(crate) fn near(written: &str, known: impl Iterator<Item = String>) -> Vec<String> {
     // What stands before the name is alike too often to count along with it.
-    let split = |name: &str| name.rsplit_once('/').map(|(place, name)| (place.to_owned(), name.to_owned()));
-    let (place, wanted) = split(written).unwrap_or_default();
+    let split = |name: &str| {
+        let (place, name) = name.rsplit_once('/').unwrap_or(("", name));
+        (place.to_owned(), name.to_owned())
+    };
+    let (place, wanted) = split(written);
     let likeness = |known: &str| match split(known) {
-        Some((_, name)) if name == wanted => 1.0,
-        Some((other, name)) => strsim::jaro_winkler(&name, &wanted).min(strsim::jaro_winkler(&other, &place)),
-        None => 0.0,
+        (_, name) if name == wanted => 1.0,
+        (other, name) => strsim::jaro_winkler(&name, &wanted).min(strsim::jaro_winkler(&other, &place)),
     };
     let mut near: Vec<(f64, String)> =
         known.map(|name| (likeness(&name), name)).filter(|(likeness, _)| *likeness >= ALIKE).collect();
     near.sort_by(|(one, a), (other, b)| other.total_cmp(one).then_with(|| a.cmp(b)));
     near.dedup();
-    let near = near.into_iter().take(NAMES_SHOWN).map(|(_, name)| name).collect();
-    ReferenceError::Unknown { written: written.to_owned(), what, near }
+    near.into_iter().take(NAMES_SHOWN).map(|(_, name)| name).collect()
 }
 
 #[cfg(test)]
