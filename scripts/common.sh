@@ -8,16 +8,19 @@ bpf_linker_version=0.13.0
 cargo_deny_version=0.20.2
 nca_version=2.1.0
 kubernetes_validate_version=1.37.0
+kustomize_version=5.7.1
 # shellcheck disable=SC2034 # used by those who source this
 llvm_version=22
 
 bpf_linker=$cache/bpf-linker-$bpf_linker_version
 cargo_deny=$cache/cargo-deny-$cargo_deny_version
 oracles=$cache/oracles-nca-$nca_version-kubernetes-validate-$kubernetes_validate_version
+kustomize=$cache/kustomize-$kustomize_version
 
-# The build script of the agent looks for bpf-linker here; the tests look for network-config-analyzer there.
+# The build script of the agent looks for bpf-linker here; the tests look for second opinions there.
 export NETWRIGHT_BPF_TOOLS=$bpf_linker/bin
 export NETWRIGHT_NCA=$oracles/bin/nca
+export NETWRIGHT_KUSTOMIZE=$kustomize/kustomize
 export PATH="$bpf_linker/bin:$cargo_deny/bin:$PATH"
 
 # Everything but the BPF programs, which build for the BPF target only (agent/build.rs does it).

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what a target needs and keeps it: setup.sh [build|demo|bench|test]. Without an argument, everything.
-# What is there already is skipped. Tools from crates.io and PyPI go to ~/.cache/netwright, keyed by version.
+# What is there already is skipped. Tools from crates.io, PyPI and the Go proxy go to ~/.cache/netwright, keyed by version.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -92,6 +92,24 @@ install_oracles() {
   touch "$oracles/complete"
 }
 
+# What `kubectl apply -k` runs, by itself. Where there is no Go, the one within kubectl.
+install_kustomize() {
+  if [ -x "$kustomize/kustomize" ]; then
+    say "kustomize $kustomize_version: there ($kustomize)"
+  elif command -v go >/dev/null; then
+    say "kustomize $kustomize_version: building it once, a minute"
+    GOBIN=$kustomize GOFLAGS=-buildvcs=false go install "sigs.k8s.io/kustomize/kustomize/v5@v$kustomize_version"
+  elif kubectl kustomize --help >/dev/null 2>&1; then
+    say "kustomize: no Go to build it with, so the one within kubectl"
+    mkdir -p "$kustomize"
+    # shellcheck disable=SC2016 # for the script that is written
+    printf '#!/bin/sh\nshift\nexec kubectl kustomize "$@"\n' >"$kustomize/kustomize"
+    chmod +x "$kustomize/kustomize"
+  else
+    fail "neither go nor kubectl; install Go (https://go.dev/dl) or kubectl, and run this again"
+  fi
+}
+
 setup_build() {
   local packages=("${build_packages[@]}")
   command -v cargo >/dev/null || fail "no cargo; install Rust with rustup (https://rustup.rs)"
@@ -117,6 +135,7 @@ case $what in
     setup_build "${demo_packages[@]}" "${test_packages[@]}"
     install_cargo_deny
     install_oracles
+    install_kustomize
     ;;
   *) fail "unknown target $what: build, demo, bench or test" ;;
 esac

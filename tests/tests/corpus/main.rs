@@ -1,0 +1,76 @@
+//! The corpus: for each mistake that a writer of policies can make, a small cluster in which it would show.
+//!
+//! A case goes the whole way: objects as `kubectl get` prints them and what agents saw become an observation, `netwright
+//! synth` runs on it, and the policies are asked. `tests/corpus/README.md` says how a case is written. Every case is a test of
+//! its own name; `cargo test -p netwright-tests --test corpus -- NAME` runs those whose name contains it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail the test"
+)]
+
+mod case;
+mod expect;
+mod oracles;
+mod pending;
+mod question;
+mod seen;
+mod self_check;
+mod snapshot;
+
+use anyhow::{Result, ensure};
+use case::Case;
+use libtest_mimic::{Arguments, Failed, Trial};
+use pending::Pending;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Fewer would mean that cases were lost.
+const FEWEST: usize = 30;
+
+fn main() -> Result<ExitCode> {
+    let arguments = Arguments::from_args();
+    let (cases, pending) = (Arc::new(Case::all()?), Arc::new(Pending::read()?));
+    let mut trials: Vec<Trial> = (0..cases.len()).map(|index| trial(&cases, index, &pending)).collect();
+    trials.extend(oracles::trials(&cases, &pending));
+    let all = Arc::clone(&cases);
+    trials.push(Trial::test("pending", move || answer(pending.check(&all))));
+    let all = Arc::clone(&cases);
+    trials.push(Trial::test("number", move || answer(number(&all))));
+    trials.extend(self_check::trials());
+    Ok(libtest_mimic::run(&arguments, trials).exit_code())
+}
+
+fn trial(cases: &Arc<Vec<Case>>, index: usize, pending: &Arc<Pending>) -> Trial {
+    let (cases, pending) = (Arc::clone(cases), Arc::clone(pending));
+    let name = format!("case/{}", cases[index].name);
+    Trial::test(name, move || answer(check(&cases[index], &pending)))
+}
+
+fn check(case: &Case, pending: &Pending) -> Result<()> {
+    case.argue()?;
+    let broken = case.broken()?;
+    match pending.missing(&case.name) {
+        Some(missing) => {
+            ensure!(!broken.is_empty(), "passes now: take it out of PENDING (missing was: {missing}), and approve it");
+        }
+        None => {
+            let broken: Vec<String> = broken.into_iter().chain(case.unapproved()?).collect();
+            ensure!(broken.is_empty(), "{}", broken.join("\n"));
+        }
+    }
+    Ok(())
+}
+
+fn number(cases: &[Case]) -> Result<()> {
+    ensure!(cases.len() >= FEWEST, "only {} cases", cases.len());
+    Ok(())
+}
+
+/// With the whole chain of causes.
+pub(crate) fn answer(result: Result<()>) -> Result<(), Failed> {
+    result.map_err(|error| Failed::from(format!("{error:#}")))
+}

@@ -1,0 +1,118 @@
+//! kubernetes-validate, which holds a manifest against the schemas that Kubernetes publishes; and PyYAML, which reads
+//! YAML 1.1 as many tools around Kubernetes do, and so sees a boolean or a number where a text was left without quotes.
+
+use super::{none, program, runs};
+use crate::case::Case;
+use crate::expect::documents;
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Lies beside the interpreter that has both packages.
+const VARIABLE: &str = "NETWRIGHT_NCA";
+
+/// What the driver prints for one file.
+#[derive(Deserialize)]
+struct Read {
+    documents: Vec<Value>,
+    complaints: Vec<String>,
+}
+
+/// Every manifest passes strict validation.
+pub(super) fn schemas(cases: &[Case]) -> Result<()> {
+    let files = files(cases)?;
+    let read = ask(&files)?;
+    let complaints = files.iter().zip(read).flat_map(|(file, read)| {
+        let complain = move |complaint| format!("{}: {complaint}", file.display());
+        read.complaints.into_iter().map(complain)
+    });
+    none(complaints.collect())
+}
+
+/// A field that does not exist is complained of.
+pub(super) fn schemas_can_fail() -> Result<()> {
+    let spec = json!({"podSelector": {}, "policyType": ["Ingress"]});
+    let read = ask_about(&manifest(&spec).to_string())?;
+    ensure!(!read.complaints.is_empty(), "an unknown field passed");
+    let spec = json!({"podSelector": {}, "policyTypes": ["Ingress"]});
+    let read = ask_about(&manifest(&spec).to_string())?;
+    ensure!(read.complaints.is_empty(), "a sound manifest did not pass: {:?}", read.complaints);
+    Ok(())
+}
+
+/// PyYAML reads every YAML file as serde does.
+pub(super) fn readings(cases: &[Case]) -> Result<()> {
+    let files = files(cases)?;
+    let mut differences = Vec::new();
+    for (file, read) in files.iter().zip(ask(&files)?) {
+        let ours = documents(&fs::read_to_string(file)?)?;
+        if ours != read.documents {
+            let theirs = Value::Array(read.documents);
+            differences.push(format!("{}: serde reads {}, PyYAML {theirs}", file.display(), Value::Array(ours)));
+        }
+    }
+    none(differences)
+}
+
+/// Texts without their quotes are noticed, as keys and as values.
+pub(super) fn readings_can_fail() -> Result<()> {
+    for bare in ["on: a", "a: off", "1_000: a", "a: 1_000", "a: 12:30", "a: 0b11_0", "a: 2026-11-01"] {
+        let (ours, theirs) = (documents(bare)?, ask_about(bare)?.documents);
+        ensure!(ours != theirs, "{bare:?} was read alike: {theirs:?}");
+    }
+    for quoted in ["\"on\": \"y\"", "'1_000': '12:30'", "\"~\": \"null\""] {
+        ensure!(documents(quoted)? == ask_about(quoted)?.documents, "{quoted:?} was read otherwise");
+    }
+    Ok(())
+}
+
+fn manifest(spec: &Value) -> Value {
+    let metadata = json!({"name": "a", "namespace": "b"});
+    json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": metadata, "spec": spec})
+}
+
+/// Every YAML file that the cases wrote.
+fn files(cases: &[Case]) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for (_, run) in runs(cases)? {
+        let yaml = run.outcome.files.keys().filter(|name| name.ends_with(".yaml"));
+        files.extend(yaml.map(|name| run.out.join(name)));
+    }
+    ensure!(files.len() > cases.len(), "only {} files", files.len());
+    Ok(files)
+}
+
+fn ask_about(text: &str) -> Result<Read> {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("asked.yaml");
+    fs::write(&file, text)?;
+    ask(&[file])?.pop().context("no answer")
+}
+
+fn ask(files: &[PathBuf]) -> Result<Vec<Read>> {
+    let interpreter = program(VARIABLE)?.with_file_name("python3");
+    let driver = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/oracles/driver.py");
+    let mut child = Command::new(&interpreter)
+        .arg(&driver)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("running {}", interpreter.display()))?;
+    let paths: String = files.iter().map(|file| format!("{}\n", file.display())).collect();
+    let mut stdin = child.stdin.take().context("no stdin")?;
+    // The driver answers while it is still being asked.
+    let writer = std::thread::spawn(move || stdin.write_all(paths.as_bytes()));
+    let output = child.wait_with_output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{} failed:\n{errors}", driver.display());
+    writer.join().map_err(|_| anyhow::anyhow!("the thread that asks panicked"))??;
+    let read: Vec<Read> = text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    ensure!(read.len() == files.len(), "{} files, {} answers", files.len(), read.len());
+    Ok(read)
+}
