@@ -4,6 +4,7 @@
 //! nothing of observations: what it is given is what was seen, and whatever it allows beyond that comes back as a number.
 
 pub mod cidr;
+pub mod labels;
 pub mod ports;
 pub mod special;
 mod trie;
