@@ -16,7 +16,7 @@ test: ## Lints, every crate by itself, all tests (the kernel's need root)
 	@scripts/setup.sh test
 	@scripts/test.sh
 
-bench: ## What watching costs, and what questions about policies cost
+bench: ## What watching costs, what questions about policies cost, and what writing them costs
 	@scripts/setup.sh bench
 	@scripts/bench.sh
 

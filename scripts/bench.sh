@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The cost of watching as ratios measured in one run, and what questions about policies cost; results go to
-# target/bench/results.json. `scripts/bench.sh --bench policy` runs one of the two.
+# The cost of watching as ratios measured in one run, and what questions about policies and writing them
+# cost; results go to target/bench/results.json. `scripts/bench.sh --bench policy` runs one of the three.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"

@@ -7,6 +7,7 @@
 //!   that `kubectl get` would print, and the edges that have to be seen;
 //! - [`oracle`] asks a foreign tool about policies;
 //! - [`results`] keeps the figures of benches;
+//! - [`synthetic`] makes up observations of any size;
 //! - [`demo`] puts them together: watch the shop, write its policies, prove them.
 
 pub mod actor;
@@ -14,6 +15,7 @@ pub mod demo;
 pub mod oracle;
 pub mod results;
 pub mod shop;
+pub mod synthetic;
 pub mod world;
 
 /// Says in one line why a test did not run. Written past the test harness, which shows nothing of a test that passes.

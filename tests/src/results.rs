@@ -10,9 +10,7 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// The file cannot be written, or what is there is no such file.
 pub fn write(rows: impl IntoIterator<Item = (String, Value)>) -> Result<PathBuf> {
-    let directory = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"), PathBuf::from)
-        .join("bench");
+    let directory = folder();
     fs::create_dir_all(&directory).with_context(|| format!("making {}", directory.display()))?;
     let path = directory.join("results.json");
     let mut all: Map<String, Value> = match fs::read_to_string(&path) {
@@ -22,6 +20,13 @@ pub fn write(rows: impl IntoIterator<Item = (String, Value)>) -> Result<PathBuf>
     all.extend(rows);
     netwright_record::file::write_atomically(&path, |file| Ok(serde_json::to_writer_pretty(file, &all)?))?;
     Ok(path)
+}
+
+/// Where results, and what leads to them, are kept.
+pub fn folder() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"), PathBuf::from)
+        .join("bench")
 }
 
 /// A figure to so many digits: more would be noise.

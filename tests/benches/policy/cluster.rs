@@ -2,6 +2,7 @@
 //! shape and seed give the same cluster.
 
 use netwright_policy::{Cluster, NamedPort, Pod, Protocol};
+use netwright_tests::synthetic::Random;
 use std::fmt::Write;
 use std::net::IpAddr;
 
@@ -21,25 +22,6 @@ pub(crate) struct Made {
     pub(crate) cluster: Cluster,
     pub(crate) pods: Vec<Pod>,
     pub(crate) policies: String,
-}
-
-/// Numbers that look random (SplitMix64, Steele and others 2014).
-struct Random(u64);
-
-impl Random {
-    /// A number below `bound`.
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ (mixed >> 31)) % bound as u64) as usize
-    }
-
-    /// Most often 1, seldom many: how many others a workload has to do with.
-    fn heavy_tailed(&mut self, bound: usize) -> usize {
-        let exponent = (self.below(1 << 16).max(1)).leading_zeros() as usize - 48;
-        (1 + self.below(1 << exponent.min(7))).min(bound)
-    }
 }
 
 const PORTS: [u16; 8] = [80, 443, 3306, 5432, 6379, 8080, 9090, 9092];

@@ -16,7 +16,7 @@ use netwright_tests::results::{self, rounded};
 use peak_alloc::PeakAlloc;
 use serde_json::{Map, Value, json};
 use std::hint::black_box;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    let folder = folder();
+    let folder = results::folder();
     let mut criterion = Criterion::default()
         .output_directory(&folder.join("criterion"))
         .sample_size(30)
@@ -83,13 +83,6 @@ fn run() -> Result<()> {
     }
     println!("written to {}", results::write(rows)?.display());
     Ok(())
-}
-
-/// Where results are kept.
-fn folder() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"), PathBuf::from)
-        .join("bench")
 }
 
 fn parse(made: &Made) -> Result<PolicySet> {
