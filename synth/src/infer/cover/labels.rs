@@ -5,8 +5,8 @@
 //!
 //! # What may stand in a selector
 //!
-//! Each workload's own selector, and conjunctions of up to three labels that last (`is_stable_label`) and that at least
-//! two of the wanted workloads carry on all their pods. A selector stands for a workload if it selects all its pods, and
+//! Each workload's own selector, and conjunctions of up to three labels that [`may_select`] takes and that at least two of
+//! the wanted workloads carry on all their pods. A selector stands for a workload if it selects all its pods, and
 //! lets one in as soon as it selects one pod. Selectors keep to one namespace.
 //!
 //! # What is best
@@ -35,6 +35,7 @@ mod set_cover;
 mod vocabulary;
 mod widening;
 
+use netwright_collector::inventory::is_stable_label;
 use netwright_record::inventory::Labels;
 use std::collections::BTreeSet;
 pub use vocabulary::Vocabulary;
@@ -87,6 +88,15 @@ pub struct Selector {
     pub stands_for: BTreeSet<usize>,
     /// The other workloads of which it selects pods.
     pub admits: BTreeSet<usize>,
+}
+
+/// Labels that name the tool which installed a workload. They last, and say nothing of whom it belongs with: everything
+/// in a namespace has them, and so will whatever comes next.
+const TOOLS: [&str; 2] = ["app.kubernetes.io/managed-by", "heritage"];
+
+/// Whether a label with this key may stand for several workloads: it outlives their pods, and names a group of them.
+pub fn may_select(key: &str) -> bool {
+    is_stable_label(key) && !TOOLS.contains(&key)
 }
 
 /// How many workloads may be let in unasked where `seen` pairs were seen: `percent` of them, rounded down.

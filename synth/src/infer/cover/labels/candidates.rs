@@ -191,7 +191,7 @@ fn outsiders(room: &Room, wanted: &[usize]) -> FixedBitSet {
     outsiders
 }
 
-/// The lasting labels that several of `wanted` carry on all their pods, and which of them do.
+/// The labels that several of `wanted` carry on all their pods, and which of them do.
 fn shared_labels<'a>(room: &Room<'a>, wanted: &[usize]) -> BTreeMap<Label<'a>, FixedBitSet> {
     let mut shared: BTreeMap<Label, FixedBitSet> = BTreeMap::new();
     for (column, place) in wanted.iter().enumerate() {

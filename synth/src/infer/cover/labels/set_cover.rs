@@ -55,13 +55,19 @@ fn greedy(sets: &[FixedBitSet]) -> Vec<usize> {
 
 /// `chosen` without those all of whose elements others hold as well, the smallest dropped first.
 fn without_superfluous(sets: &[FixedBitSet], mut chosen: Vec<usize>) -> Vec<usize> {
+    let elements = |number: usize| sets.get(number).into_iter().flat_map(FixedBitSet::ones);
+    let mut holders = vec![0usize; sets.iter().map(FixedBitSet::len).max().unwrap_or(0)];
+    let mut count = |element: usize, change: isize| {
+        let holders = holders.get_mut(element)?;
+        *holders = holders.saturating_add_signed(change);
+        Some(*holders)
+    };
+    chosen.iter().flat_map(|number| elements(*number)).for_each(|element| _ = count(element, 1));
     let mut order: Vec<usize> = chosen.clone();
-    order.sort_by_key(|number| (sets.get(*number).map_or(0, |set| set.count_ones(..)), Reverse(*number)));
+    order.sort_by_key(|number| (elements(*number).count(), Reverse(*number)));
     for candidate in order {
-        let others = chosen.iter().filter(|number| **number != candidate).filter_map(|number| sets.get(*number));
-        let mut held = FixedBitSet::new();
-        others.for_each(|set| held.union_with(set));
-        if sets.get(candidate).is_some_and(|set| set.is_subset(&held)) {
+        if elements(candidate).all(|element| count(element, 0) > Some(1)) {
+            elements(candidate).for_each(|element| _ = count(element, -1));
             chosen.retain(|number| *number != candidate);
         }
     }

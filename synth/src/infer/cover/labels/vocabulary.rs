@@ -1,9 +1,8 @@
 //! All workloads of a cluster by label. Built once; asked for the workloads that a selector selects.
 
-use super::{LabelCover, Limits, Member, Selector};
+use super::{LabelCover, Limits, Member, Selector, may_select};
 use crate::infer::names::valid_label;
 use crate::infer::selectors::selects;
-use netwright_collector::inventory::is_stable_label;
 use netwright_record::inventory::Labels;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -82,7 +81,7 @@ struct LabelSet<'a> {
 #[derive(Debug, Default)]
 struct Resident<'a> {
     sets: usize,
-    /// Lasting labels that all its pods carry.
+    /// Labels that all its pods carry and that may select several workloads.
     shared: Vec<(&'a str, &'a str)>,
     own: Option<Reach<'a>>,
 }
@@ -118,7 +117,7 @@ impl<'a> Room<'a> {
         let sets: BTreeSet<&'a Labels> = member.label_sets.iter().copied().collect();
         let shared = sets.first().into_iter().flat_map(|labels| labels.iter());
         let shared = shared
-            .filter(|(key, value)| is_stable_label(key) && valid_label(key, value))
+            .filter(|(key, value)| may_select(key) && valid_label(key, value))
             .filter(|(key, value)| sets.iter().all(|labels| labels.get(*key) == Some(*value)))
             .map(|(key, value)| (key.as_str(), value.as_str()))
             .collect();
@@ -175,7 +174,7 @@ impl<'a> Room<'a> {
         places.len() == self.residents.len()
     }
 
-    /// The lasting labels that all pods of the workload carry.
+    /// The labels that all pods of the workload carry and that may select several workloads.
     pub(super) fn shared_labels(&self, place: usize) -> &[(&'a str, &'a str)] {
         self.residents.get(place).map_or(&[], |resident| resident.shared.as_slice())
     }

@@ -6,7 +6,7 @@ use super::vocabulary::{Room, Vocabulary};
 use super::{LabelCover, Limits, Selector};
 use fixedbitset::FixedBitSet;
 use std::cmp::Ordering;
-use std::collections::{BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 /// Covers each of `rules`, with one budget for all of them.
 pub(super) fn cover_all(vocabulary: &Vocabulary, rules: &[BTreeSet<usize>], limits: Limits) -> Vec<LabelCover> {
@@ -98,33 +98,58 @@ impl<'r, 'a> Part<'r, 'a> {
         Some(Self { rule, room, wanted, candidates, chosen })
     }
 
-    /// The step that saves most a pair within `left` pairs; none where none saves a selector.
+    /// The step that saves most a pair within `left` pairs; none where none saves a selector. O(candidates), each with
+    /// the chosen that stand for some of the same workloads.
     fn best_step(&self, part: usize, left: usize) -> Option<Step> {
-        let before = self.let_in(&self.chosen).len();
-        let step = |candidate: usize| {
-            let after = self.with(candidate);
-            let saving = self.chosen.len().saturating_sub(after.len());
-            Step { part, candidate, saving, pairs: self.let_in(&after).len().saturating_sub(before) }
+        let tally = Tally::new(self);
+        let step = |(candidate, new): (usize, &Candidate)| {
+            let dropped = self.dropped_for(candidate, &tally);
+            let saving = dropped.len().checked_sub(1).filter(|saving| *saving > 0)?;
+            let refunded = self.let_in(&dropped).into_iter().filter(|place| {
+                let letting_in = dropped.iter().filter(|number| self.lets_in(**number, *place)).count();
+                tally.admitted.get(place) == Some(&letting_in) && !new.over.contains(place)
+            });
+            let added = new.over.iter().filter(|place| !tally.admitted.contains_key(place)).count();
+            Some(Step { part, candidate, saving, pairs: added.saturating_sub(refunded.count()) })
         };
         let paid = self.candidates.iter().enumerate().filter(|(_, candidate)| !candidate.over.is_empty());
-        paid.map(|(number, _)| step(number)).filter(|step| step.saving > 0 && step.pairs <= left).max()
+        paid.filter_map(step).filter(|step| step.pairs <= left).max()
     }
 
-    /// What is chosen with `candidate` and without those that it makes superfluous, the smallest of them dropped first.
+    /// What is chosen with `candidate` and without those that it makes superfluous.
     fn with(&self, candidate: usize) -> Vec<usize> {
-        let mut order = self.chosen.clone();
-        order.sort_by_key(|number| self.covered_by(*number).count());
-        let mut holders = vec![0usize; self.wanted.len()];
-        let all = || order.iter().copied().filter(|number| *number != candidate).chain([candidate]);
-        all().flat_map(|number| self.covered_by(number)).for_each(|column| add(&mut holders, column, 1));
-        let mut kept: BTreeSet<usize> = all().collect();
-        for number in order.iter().copied().filter(|number| *number != candidate) {
-            if self.covered_by(number).all(|column| holders.get(column).is_some_and(|count| *count > 1)) {
-                self.covered_by(number).for_each(|column| add(&mut holders, column, -1));
-                kept.remove(&number);
+        let dropped = self.dropped_for(candidate, &Tally::new(self));
+        let kept = self.chosen.iter().copied().filter(|number| !dropped.contains(number));
+        kept.chain([candidate]).collect::<BTreeSet<usize>>().into_iter().collect()
+    }
+
+    /// The chosen that `candidate` makes superfluous, the smallest of them first; none if it is chosen already.
+    fn dropped_for(&self, candidate: usize, tally: &Tally) -> Vec<usize> {
+        let mut rivals: BTreeSet<(usize, usize)> = BTreeSet::new();
+        let mut holders: BTreeMap<usize, usize> = BTreeMap::new();
+        for number in self.covered_by(candidate).filter_map(|column| tally.holding.get(column)).flatten() {
+            rivals.insert((self.covered_by(*number).count(), *number));
+        }
+        if rivals.iter().any(|(_, number)| *number == candidate) {
+            return Vec::new();
+        }
+        self.covered_by(candidate).for_each(|column| *holders.entry(column).or_insert(tally.held(column)) += 1);
+        let mut dropped = Vec::new();
+        for (_, number) in rivals {
+            let held = |column: usize| holders.get(&column).copied().unwrap_or_else(|| tally.held(column));
+            if self.covered_by(number).all(|column| held(column) > 1) {
+                for column in self.covered_by(number) {
+                    let count = holders.entry(column).or_insert(tally.held(column));
+                    *count = count.saturating_sub(1);
+                }
+                dropped.push(number);
             }
         }
-        kept.into_iter().collect()
+        dropped
+    }
+
+    fn lets_in(&self, candidate: usize, place: usize) -> bool {
+        self.candidates.get(candidate).is_some_and(|candidate| candidate.over.contains(&place))
     }
 
     fn covered_by(&self, candidate: usize) -> impl Iterator<Item = usize> {
@@ -177,6 +202,37 @@ impl<'r, 'a> Part<'r, 'a> {
             Who::Labels(labels) if labels.is_empty() => Some(self.room.everybody()),
             Who::Labels(labels) => Some(self.room.selector(&self.room.reach(labels.clone()), &self.wanted)),
         }
+    }
+}
+
+/// What the chosen of a part do.
+struct Tally {
+    /// By workload: which of the chosen stand for it.
+    holding: Vec<Vec<usize>>,
+    /// Who is let in that has to be paid for, and by how many.
+    admitted: BTreeMap<usize, usize>,
+}
+
+impl Tally {
+    fn new(part: &Part) -> Self {
+        let mut holding = vec![Vec::new(); part.wanted.len()];
+        let mut admitted = BTreeMap::new();
+        for number in &part.chosen {
+            for column in part.covered_by(*number) {
+                if let Some(holding) = holding.get_mut(column) {
+                    holding.push(*number);
+                }
+            }
+            for place in part.candidates.get(*number).into_iter().flat_map(|candidate| &candidate.over) {
+                *admitted.entry(*place).or_insert(0usize) += 1;
+            }
+        }
+        Self { holding, admitted }
+    }
+
+    /// How many of the chosen stand for the workload.
+    fn held(&self, column: usize) -> usize {
+        self.holding.get(column).map_or(0, Vec::len)
     }
 }
 
