@@ -135,7 +135,7 @@ impl Content {
         let Self { file, at, has, lacks, is, text } = self;
         let whole = files.get(file).with_context(|| format!("{file} is missing among {:?}", files.keys()))?;
         if let Some(text) = text.as_ref().filter(|text| !whole.contains(text.as_str())) {
-            bail!("{file} has no {text:?}:\n{}", indented(whole));
+            bail!("{file} has no {text:?}");
         }
         if has.is_none() && lacks.is_none() && is.is_none() {
             return if text.is_some() { Ok(()) } else { bail!("contents of {file}: nothing is asked for") };
@@ -188,7 +188,12 @@ pub(crate) fn contains(whole: &Value, part: &Value) -> bool {
     }
 }
 
-/// Set in a little, to stand below what it explains.
+/// How many lines of a text a message shows.
+const LINES: usize = 80;
+
+/// Set in a little, to stand below what it explains; the rest of a long text is left out.
 pub(crate) fn indented(text: &str) -> String {
-    text.lines().map(|line| format!("    {line}\n")).collect()
+    let lines = text.lines().count();
+    let shown: String = text.lines().take(LINES).map(|line| format!("    {line}\n")).collect();
+    if lines > LINES { format!("{shown}    … {} more lines\n", lines - LINES) } else { shown }
 }

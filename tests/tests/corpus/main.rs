@@ -29,7 +29,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 /// Fewer would mean that cases were lost.
-const FEWEST: usize = 30;
+const FEWEST: usize = 100;
 
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::from_args();

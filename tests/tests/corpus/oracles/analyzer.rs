@@ -151,5 +151,18 @@ fn pod(pod: &Pod) -> Value {
 }
 
 fn list(items: Vec<Value>) -> Value {
+    let items: Vec<Value> = items.into_iter().map(reworded).collect();
     json!({"apiVersion": "v1", "kind": "List", "items": items})
+}
+
+/// The same with other label values where they are all digits and `_`: the analyzer takes those for numbers, quoted or not.
+fn reworded(value: Value) -> Value {
+    match value {
+        Value::String(text) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_') => {
+            format!("digits-{text}").into()
+        }
+        Value::Array(items) => items.into_iter().map(reworded).collect(),
+        Value::Object(fields) => fields.into_iter().map(|(name, value)| (name, reworded(value))).collect(),
+        other => other,
+    }
 }
