@@ -91,6 +91,17 @@ fn two_labels_tell_apart_what_one_does_not() {
 }
 
 #[test]
+fn three_labels_tell_apart_what_two_do_not() {
+    let population = [("1", "1", "1"), ("1", "1", "1"), ("1", "1", "0"), ("1", "0", "1"), ("0", "1", "1")]
+        .into_iter()
+        .enumerate()
+        .fold(Population::default(), |population, (number, (a, b, c))| {
+            population.with("n", &[("app", &format!("w{number}")), ("a", a), ("b", b), ("c", c)])
+        });
+    assert_eq!(written(&population.cover(&[0, 1], exact())), [("n: a=1,b=1,c=1".to_owned(), 2)]);
+}
+
+#[test]
 fn without_a_common_label_each_has_its_own_selector() {
     let cover = shop().cover(&[2, 3], exact());
     assert_eq!(written(&cover), [("shop: app=stock".to_owned(), 1), ("shop: app=web".to_owned(), 1)]);
