@@ -3,7 +3,7 @@
 
 use crate::render::evidence::API_VERSION;
 use crate::render::yaml::MARKER;
-use crate::render::{Files, evidence, kustomize};
+use crate::render::{Files, evidence, kustomize, rollout};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -213,7 +213,7 @@ fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>, OutputError> {
     Ok(named)
 }
 
-/// Whether `path` is a regular file with our marker: for YAML its first line, for the evidence its first field.
+/// Whether `path` is a regular file with our marker: for YAML and Markdown its first line, for JSON its first field.
 fn is_ours(path: &Path) -> Result<bool, OutputError> {
     let metadata = fs::symlink_metadata(path).map_err(failed("look at", path))?;
     if !metadata.is_file() {
@@ -225,9 +225,11 @@ fn is_ours(path: &Path) -> Result<bool, OutputError> {
         start.read_until(b'\n', &mut lines).map_err(failed("read", path))?;
     }
     let text = String::from_utf8_lossy(&lines);
-    let is_evidence = path.file_name().is_some_and(|name| name == evidence::FILE);
-    let evidence = format!("\"apiVersion\": \"{API_VERSION}\"");
-    Ok(text.lines().next() == Some(MARKER) || (is_evidence && text.contains(&evidence)))
+    let is_called = |file: &str| path.file_name().is_some_and(|name| name == file);
+    let is_json = is_called(evidence::FILE) || is_called(rollout::JSON);
+    let field = format!("\"apiVersion\": \"{API_VERSION}\"");
+    let marker = if is_called(rollout::MARKDOWN) { rollout::MARKER } else { MARKER };
+    Ok(text.lines().next() == Some(marker) || (is_json && text.contains(&field)))
 }
 
 #[cfg(test)]

@@ -161,6 +161,7 @@ fn policies(observation: &Observation, plan: &Plan) -> PolicySet {
     let sources: Vec<Source> = render(observation, plan)
         .unwrap()
         .into_iter()
+        .filter(|(name, _)| name.ends_with(".yaml"))
         .map(|(name, bytes)| Source { name, text: String::from_utf8(bytes).unwrap() })
         .collect();
     PolicySet::parse(&sources).unwrap().policies

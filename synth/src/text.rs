@@ -78,6 +78,33 @@ pub fn csv(text: &str) -> String {
     if safe.contains(['"', ',', ';', '\'']) { format!("\"{}\"", safe.replace('"', "\"\"")) } else { safe }
 }
 
+/// The text, which may have been made visible already, as a code span of Markdown: nothing in it is markup, a link, a
+/// mention or the end of a table's cell.
+pub fn markdown_code(text: &str) -> String {
+    let safe = visible(text).replace('`', "\\u{60}").replace('|', "\\u{7c}");
+    if safe.trim().is_empty() { "` `".into() } else { format!("`{safe}`") }
+}
+
+/// The text as prose in Markdown: no markup, no HTML, no link, no cell of a table.
+pub fn markdown(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    let visible = visible(text);
+    let mut characters = visible.chars().peekable();
+    while let Some(char) = characters.next() {
+        // Addresses become links by themselves where they begin with `www.` or hold `://`.
+        let is_address = match char {
+            '.' => safe.to_ascii_lowercase().ends_with("www"),
+            ':' => characters.peek() == Some(&'/'),
+            _ => false,
+        };
+        if is_address || r"\`*_[]<>|~&@#$!^".contains(char) {
+            safe.push('\\');
+        }
+        safe.push(char);
+    }
+    safe
+}
+
 /// `items` joined by commas, at most `shown` of them, and how many more there are.
 pub fn some_of<T: ToString>(items: impl IntoIterator<Item = T>, shown: usize) -> String {
     let all: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
@@ -111,6 +138,15 @@ mod tests {
         assert_eq!(csv("=cmd|' /C calc'!A0"), "\"'=cmd|' /C calc'!A0\"");
         assert_eq!(csv("@x"), "\"'@x\"");
         assert_eq!(csv("a,\"b\"\n-1"), "\"a,\"\"b\"\"\\n-1\"");
+    }
+
+    #[test]
+    fn text_in_markdown_is_no_markup() {
+        assert_eq!(markdown_code("a`b|c<br>"), "`a\\u{60}b\\u{7c}c<br>`");
+        assert_eq!(markdown_code(" \t"), "` \\t`");
+        assert_eq!(markdown_code(""), "` `");
+        assert_eq!(markdown("a|<b>*x*\n[l](u)"), r"a\|\<b\>\*x\*\\n\[l\](u)");
+        assert_eq!(markdown("https://x, www.y: the node's"), r"https\://x, www\.y: the node's");
     }
 
     #[test]

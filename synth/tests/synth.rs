@@ -72,6 +72,8 @@ fn a_shop_becomes_proven_policies() {
         "kube-system/dns.yaml",
         "kube-system/kustomization.yaml",
         "kustomization.yaml",
+        "rollout.json",
+        "rollout.md",
         "shop/api.yaml",
         "shop/default-deny.yaml",
         "shop/front.yaml",

@@ -7,7 +7,7 @@
 //!
 //! The algorithms are petgraph's, each linear in vertices and links; none recurses, so a long chain of calls is no hazard.
 
-use super::{Graph, Vertex};
+use super::{Graph, Link, Vertex};
 use netwright_record::Endpoint;
 use petgraph::algo::articulation_points::articulation_points;
 use petgraph::algo::kosaraju_scc;
@@ -25,7 +25,7 @@ const FEWEST_NEIGHBOURS: usize = 10;
 /// The dependencies between the vertices of a view. Numbers are those of the view.
 #[derive(Debug)]
 pub struct Dependencies<'a> {
-    pub(super) graph: &'a Graph<Vertex>,
+    graph: &'a Graph<Vertex>,
     /// Each client and its servers, once a pair and without links to itself.
     pub(super) calls: DiGraph<(), ()>,
     /// Strongly connected components; whoever is called comes before who calls.
@@ -71,6 +71,31 @@ impl<'a> Dependencies<'a> {
         }
         let components = components(&calls);
         Self { graph, calls, components }
+    }
+
+    /// The vertex with that number.
+    pub fn vertex(&self, number: usize) -> Option<&'a Vertex> {
+        self.graph.vertex(number)
+    }
+
+    /// The number of a vertex. O(log V).
+    pub fn number_of(&self, vertex: &Vertex) -> Option<usize> {
+        self.graph.number_of(vertex)
+    }
+
+    /// How many vertices there are.
+    pub fn len(&self) -> usize {
+        self.graph.len()
+    }
+
+    /// Whether there is no vertex.
+    pub fn is_empty(&self) -> bool {
+        self.graph.is_empty()
+    }
+
+    /// All links of the graph, dependencies or not.
+    pub fn links(&self) -> impl Iterator<Item = (usize, usize, &'a Link)> {
+        self.graph.links()
     }
 
     /// The strongly connected components, each sorted; whoever is called comes before who calls. Every vertex is in one.

@@ -25,12 +25,12 @@ impl Dependencies<'_> {
     /// O((V + E) log V).
     pub fn waves(&self, ties: &BTreeSet<(usize, usize)>, radii: &[usize]) -> Vec<Wave> {
         let mut calls = self.calls.clone();
-        let known = |number: usize| number < self.graph.len();
+        let known = |number: usize| number < self.len();
         for (one, other) in ties.iter().filter(|(one, other)| known(*one) && known(*other)) {
             calls.add_edge(NodeIndex::new(*one), NodeIndex::new(*other), ());
             calls.add_edge(NodeIndex::new(*other), NodeIndex::new(*one), ());
         }
-        let mut levels = vec![0usize; self.graph.len()];
+        let mut levels = vec![0usize; self.len()];
         let mut waves: BTreeMap<usize, Vec<Vec<usize>>> = BTreeMap::new();
         // Those who call come last, and must be first.
         for members in components(&calls).into_iter().rev() {

@@ -5,6 +5,7 @@
 pub mod evidence;
 pub mod kubernetes;
 pub mod kustomize;
+pub mod rollout;
 pub mod yaml;
 
 use crate::infer::names::DEFAULT_DENY;
@@ -49,7 +50,7 @@ pub fn policy_file(namespace: &str, name: &str) -> String {
     format!("{namespace}/{name}.yaml")
 }
 
-/// Renders everything: policies, default-denies, kustomizations and the evidence.
+/// Renders everything: policies, default-denies, kustomizations, the evidence and the order of roll-out.
 pub fn render(observation: &Observation, plan: &Plan) -> Result<Files, RenderError> {
     let provenance = Provenance::of(observation);
     let mut files = Files::new();
@@ -65,5 +66,8 @@ pub fn render(observation: &Observation, plan: &Plan) -> Result<Files, RenderErr
         files.insert(file, text.into_bytes());
     }
     files.insert(evidence::FILE.into(), evidence::write(observation, plan, &provenance)?);
+    for (file, bytes) in rollout::files(observation, plan, &provenance)? {
+        files.insert(file.into(), bytes);
+    }
     Ok(files)
 }

@@ -1,0 +1,171 @@
+//! In which order to apply the policies: `rollout.md` for people and `rollout.json` for programs. Serves who locks a cluster
+//! down, wave by wave, and the pipeline that does it for them.
+//!
+//! The order is that of [`crate::graph::lockdown`]. Policies whose labels select each other's pods go together: the first of
+//! them isolates the pods of both. A namespace's default-deny comes in a wave after all its policies.
+
+mod facts;
+mod markdown;
+
+use super::evidence::API_VERSION;
+use super::{Provenance, RenderError, policy_file};
+use crate::graph::DependencyGraph;
+use crate::graph::analysis::Dependencies;
+use crate::graph::views::By;
+use crate::infer::names::DEFAULT_DENY;
+use crate::infer::rules::{Plan, WorkloadPolicy};
+use crate::text;
+use facts::{Facts, Peers};
+use netwright_record::inventory::WorkloadRef;
+use netwright_record::{Observation, Time};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The file for people.
+pub const MARKDOWN: &str = "rollout.md";
+/// The file for programs.
+pub const JSON: &str = "rollout.json";
+/// The first line of [`MARKDOWN`].
+pub const MARKER: &str = "<!-- Written by netwright. A later run replaces this file; remove this line to keep it. -->";
+
+/// The order, in waves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rollout<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    version: &'static str,
+    observation: Source<'a>,
+    /// The waves, in order.
+    pub waves: Vec<Wave<'a>>,
+    /// Workloads that get no policy, and why.
+    pub without_policy: Vec<Unprotected<'a>>,
+    /// Namespaces with policies that get no default-deny, and the workloads that one would cut off.
+    pub without_default_deny: &'a BTreeMap<String, BTreeSet<WorkloadRef>>,
+}
+
+/// What the order comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Source<'a> {
+    sha256: &'a str,
+    from: Time,
+    until: Time,
+}
+
+/// What to apply at the same time.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Wave<'a> {
+    /// From 1, without gaps.
+    pub number: usize,
+    /// All files, in the order in which to apply them.
+    pub apply: Vec<String>,
+    /// The policies, those that can harm the fewest first.
+    pub policies: Vec<Step<'a>>,
+    /// Namespaces of which all policies stand in earlier waves.
+    pub default_deny: Vec<&'a str>,
+}
+
+/// One policy, and what to know before it is applied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Step<'a> {
+    /// The file.
+    pub file: String,
+    /// Whose policy it is.
+    pub workload: &'a WorkloadRef,
+    /// Whom a mistake harms besides the workload, and whom it talks with.
+    #[serde(flatten)]
+    pub peers: Peers<'a>,
+    /// Workloads of the same wave that must not be parted from it.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub together_with: BTreeSet<&'a WorkloadRef>,
+}
+
+/// A workload without a policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unprotected<'a> {
+    /// Which.
+    pub workload: &'a WorkloadRef,
+    /// Why. Holds text from outside.
+    pub why: String,
+}
+
+/// The two files.
+///
+/// # Errors
+///
+/// If the JSON cannot be written.
+pub fn files(
+    observation: &Observation,
+    plan: &Plan,
+    provenance: &Provenance,
+) -> Result<[(&'static str, Vec<u8>); 2], RenderError> {
+    let rollout = Rollout::new(observation, plan, provenance);
+    Ok([(MARKDOWN, markdown::write(&rollout).into_bytes()), (JSON, text::json(&rollout)?.into_bytes())])
+}
+
+impl<'a> Rollout<'a> {
+    /// The order of the policies of `plan`. Costs what [`Dependencies::blast_radii`] costs.
+    pub fn new(observation: &Observation, plan: &'a Plan, provenance: &'a Provenance) -> Self {
+        let graph = DependencyGraph::new(observation).view(By::Workload, &observation.inventory);
+        let facts = Facts::new(Dependencies::new(&graph), plan);
+        let mut waves: Vec<Wave> = Vec::new();
+        for groups in facts.waves() {
+            let policies: Vec<Step> = groups.iter().flat_map(|group| steps(&facts, group)).collect();
+            let apply = policies.iter().map(|step| step.file.clone()).collect();
+            waves.push(Wave { number: waves.len() + 1, apply, policies, default_deny: Vec::new() });
+        }
+        add_default_denies(&mut waves, plan);
+        let window = provenance.window;
+        Self {
+            api_version: API_VERSION,
+            kind: "RolloutOrder",
+            version: provenance.version,
+            observation: Source { sha256: &provenance.digest, from: window.from, until: window.until },
+            waves,
+            without_policy: plan
+                .findings
+                .unprotected
+                .iter()
+                .map(|(workload, why)| Unprotected { workload, why: why.to_string() })
+                .collect(),
+            without_default_deny: &plan.findings.open_namespaces,
+        }
+    }
+}
+
+/// The steps of policies that go together.
+fn steps<'a>(facts: &Facts<'_, 'a>, group: &[&'a WorkloadPolicy]) -> Vec<Step<'a>> {
+    let step = |policy: &&'a WorkloadPolicy| {
+        let others = group.iter().map(|other| &other.workload).filter(|other| **other != policy.workload);
+        Step {
+            file: policy_file(&policy.workload.namespace, &policy.name),
+            workload: &policy.workload,
+            peers: facts.peers(&policy.workload),
+            together_with: others.collect(),
+        }
+    };
+    group.iter().map(step).collect()
+}
+
+/// Puts each default-deny into the wave after the last policy of its namespace.
+fn add_default_denies<'a>(waves: &mut Vec<Wave<'a>>, plan: &'a Plan) {
+    let mut last: BTreeMap<&str, usize> = BTreeMap::new();
+    for wave in waves.iter() {
+        last.extend(wave.policies.iter().map(|step| (step.workload.namespace.as_str(), wave.number)));
+    }
+    for namespace in &plan.default_deny {
+        let after = last.get(namespace.as_str()).copied().unwrap_or(waves.len());
+        if waves.len() <= after {
+            waves.push(Wave { number: waves.len() + 1, ..Wave::default() });
+        }
+        if let Some(wave) = waves.get_mut(after) {
+            wave.apply.push(policy_file(namespace, DEFAULT_DENY));
+            wave.default_deny.push(namespace);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
