@@ -3,6 +3,7 @@
 
 use crate::infer::rules::Plan;
 use crate::infer::{Options, infer};
+use crate::render::kubernetes::Division;
 use crate::render::render;
 use crate::replay::replay;
 use crate::state::convert;
@@ -158,7 +159,7 @@ fn connect(world: &mut World, workloads: &[WorkloadRef], connection: &Connection
 
 /// The policies of a plan, through their text.
 fn policies(observation: &Observation, plan: &Plan) -> PolicySet {
-    let sources: Vec<Source> = render(observation, plan)
+    let sources: Vec<Source> = render(observation, plan, Division::Together)
         .unwrap()
         .into_iter()
         .filter(|(name, _)| name.ends_with(".yaml"))
@@ -253,7 +254,7 @@ proptest! {
         reversed.inventory.workloads.reverse();
         reversed.inventory.nodes.reverse();
         reversed.sort();
-        let files = |observation: &Observation| render(observation, &infer(observation, &Options::default())).unwrap();
+        let files = |observation: &Observation| render(observation, &infer(observation, &Options::default()), Division::Together).unwrap();
         prop_assert_eq!(files(&observation), files(&reversed));
     }
 }

@@ -5,6 +5,7 @@
 use crate::infer::rules::Plan;
 use crate::infer::{Options, infer};
 use crate::output::{OutputError, Staged};
+use crate::render::kubernetes::Division;
 use crate::render::{self, RenderError};
 use crate::replay::{Denial, Interrupted, Replay, replay};
 use crate::text::{plain, some_of};
@@ -95,7 +96,7 @@ fn prove_and_publish(
     out: &Path,
     progress: impl Fn() -> Result<(), Interrupted>,
 ) -> Result<Synthesis, SynthesisError> {
-    let files = render::render(observation, &plan)?;
+    let files = render::render(observation, &plan, Division::Together)?;
     tracing::info!(policies = plan.policies.len(), files = files.len(), "inferred and rendered");
     let staged = Staged::write(out, &files)?;
     let manifests = staged.read_back()?.into_iter().map(|(name, text)| Source { name, text });

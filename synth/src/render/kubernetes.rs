@@ -1,130 +1,241 @@
 //! The dialect `networking.k8s.io/v1` NetworkPolicy: understood by every enforcer.
+//!
+//! What is written is borrowed from the plan and goes straight to the writer: a cluster has tens of thousands of policies.
 
-use super::yaml::{self, Comments};
+use super::evidence::account::Account;
+use super::evidence::words;
+use super::yaml::{self, Above, Noted};
 use super::{Provenance, RenderError};
 use crate::infer::names::DEFAULT_DENY;
 use crate::infer::rules::{Peer, Port, PortMatch, Rule, Target, Whom, WorkloadPolicy};
 use crate::text;
-use k8s_openapi::api::networking::v1::{
-    IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort,
-    NetworkPolicySpec,
-};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use ipnet::IpNet;
+use netwright_record::Observation;
 use netwright_record::inventory::{Labels, WorkloadRef};
+use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// The label by which a peer in another namespace is selected; the API server sets it on every namespace.
 const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+const INGRESS: &str = "Ingress";
+const EGRESS: &str = "Egress";
+
+/// How policies are divided into objects.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Division {
+    /// One object with both directions.
+    #[default]
+    Together,
+    /// One object a direction, in one file: exact on enforcers that mix up the halves of one (kube-router).
+    ByDirection,
+}
 
 /// The manifest of one workload's policy.
-pub fn policy(policy: &WorkloadPolicy, provenance: &Provenance) -> Result<String, RenderError> {
-    let namespace = &policy.workload.namespace;
-    let ingress = policy
-        .ingress
-        .iter()
-        .map(|rule| NetworkPolicyIngressRule { from: Some(peers(rule, namespace)), ports: Some(ports(rule)) });
-    let egress = policy
-        .egress
-        .iter()
-        .map(|rule| NetworkPolicyEgressRule { to: Some(peers(rule, namespace)), ports: Some(ports(rule)) });
-    let spec = NetworkPolicySpec {
-        pod_selector: Some(selector(&policy.selection.pods.labels)),
-        policy_types: Some(both_directions()),
-        ingress: Some(ingress.collect()),
-        egress: Some(egress.collect()),
+pub fn policy(
+    observation: &Observation,
+    policy: &WorkloadPolicy,
+    provenance: &Provenance,
+    division: Division,
+) -> Result<String, RenderError> {
+    let object = |suffix: &str, types: &'static [&'static str]| -> Result<String, RenderError> {
+        let name = format!("{}{suffix}", policy.name);
+        let manifest = manifest(policy, &name, types, provenance);
+        yaml::typed(&manifest, &above(observation, policy, types))
     };
-    let metadata = metadata(namespace, &policy.name, Some(&policy.workload), provenance);
-    let comments = comments("ingress", "from", &policy.ingress).chain(comments("egress", "to", &policy.egress));
-    yaml::document(&NetworkPolicy { metadata, spec: Some(spec) }, &comments.collect())
+    match division {
+        Division::Together => Ok(yaml::file(&[object("", &[INGRESS, EGRESS])?])),
+        Division::ByDirection => Ok(yaml::file(&[object("-ingress", &[INGRESS])?, object("-egress", &[EGRESS])?])),
+    }
 }
 
 /// The manifest that denies everything in `namespace` that no other policy allows.
 pub fn default_deny(namespace: &str, provenance: &Provenance) -> Result<String, RenderError> {
-    let spec = NetworkPolicySpec {
-        pod_selector: Some(LabelSelector::default()),
-        policy_types: Some(both_directions()),
-        ..NetworkPolicySpec::default()
+    let manifest = Manifest {
+        api_version: "networking.k8s.io/v1",
+        kind: "NetworkPolicy",
+        metadata: metadata(namespace, DEFAULT_DENY, None, provenance),
+        spec: Spec {
+            pod_selector: Selector { match_labels: None },
+            policy_types: &[INGRESS, EGRESS],
+            ingress: None,
+            egress: None,
+        },
     };
-    let metadata = metadata(namespace, DEFAULT_DENY, None, provenance);
-    yaml::document(&NetworkPolicy { metadata, spec: Some(spec) }, &Comments::new())
+    Ok(yaml::file(&[yaml::typed(&manifest, &Above::new())?]))
 }
 
-/// Always written out: what an absent or partial list means differs between directions and enforcers.
-fn both_directions() -> Vec<String> {
-    vec!["Ingress".into(), "Egress".into()]
+/// The fields of `NetworkPolicy` that are written, in the order in which people write them (k8s.io/api/networking/v1).
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Manifest<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    metadata: Metadata<'a>,
+    spec: Spec<'a>,
 }
 
-fn metadata(namespace: &str, name: &str, workload: Option<&WorkloadRef>, provenance: &Provenance) -> ObjectMeta {
+#[derive(Serialize)]
+struct Metadata<'a> {
+    name: &'a str,
+    namespace: &'a str,
+    labels: BTreeMap<&'static str, &'static str>,
+    annotations: BTreeMap<&'static str, String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Spec<'a> {
+    pod_selector: Selector<'a>,
+    /// Always written out: what an absent or partial list means differs between directions and enforcers.
+    policy_types: &'static [&'static str],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ingress: Option<Vec<IngressRule<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    egress: Option<Vec<EgressRule<'a>>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Selector<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    match_labels: Option<&'a Labels>,
+}
+
+#[derive(Serialize)]
+struct IngressRule<'a> {
+    from: Vec<PeerManifest<'a>>,
+    ports: Vec<PortManifest<'a>>,
+}
+
+#[derive(Serialize)]
+struct EgressRule<'a> {
+    to: Vec<PeerManifest<'a>>,
+    ports: Vec<PortManifest<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PeerManifest<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    namespace_selector: Option<NamespaceSelector<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pod_selector: Option<Selector<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ip_block: Option<IpBlock<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct NamespaceSelector<'a> {
+    match_labels: BTreeMap<&'static str, &'a str>,
+}
+
+#[derive(Serialize)]
+struct IpBlock<'a> {
+    cidr: Noted<String>,
+    #[serde(skip_serializing_if = "<[IpNet]>::is_empty")]
+    except: &'a [IpNet],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PortManifest<'a> {
+    protocol: &'static str,
+    port: PortValue<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end_port: Option<u16>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum PortValue<'a> {
+    Number(u16),
+    Name(&'a str),
+}
+
+fn manifest<'a>(
+    policy: &'a WorkloadPolicy,
+    name: &'a str,
+    types: &'static [&'static str],
+    provenance: &Provenance,
+) -> Manifest<'a> {
+    let namespace = policy.workload.namespace.as_str();
+    let ingress = policy.ingress.iter().map(|rule| IngressRule { from: peers(rule, namespace), ports: ports(rule) });
+    let egress = policy.egress.iter().map(|rule| EgressRule { to: peers(rule, namespace), ports: ports(rule) });
+    Manifest {
+        api_version: "networking.k8s.io/v1",
+        kind: "NetworkPolicy",
+        metadata: metadata(namespace, name, Some(&policy.workload), provenance),
+        spec: Spec {
+            pod_selector: selector(&policy.selection.pods.labels),
+            policy_types: types,
+            ingress: types.contains(&INGRESS).then(|| ingress.collect()),
+            egress: types.contains(&EGRESS).then(|| egress.collect()),
+        },
+    }
+}
+
+fn metadata<'a>(
+    namespace: &'a str,
+    name: &'a str,
+    workload: Option<&WorkloadRef>,
+    provenance: &Provenance,
+) -> Metadata<'a> {
     let window = provenance.window;
     let mut annotations = BTreeMap::from([
-        ("netwright.io/observation".into(), format!("sha256:{}", provenance.digest)),
-        ("netwright.io/version".into(), provenance.version.into()),
-        ("netwright.io/window".into(), format!("{}/{}", window.from, window.until)),
+        ("netwright.io/observation", format!("sha256:{}", provenance.digest)),
+        ("netwright.io/version", provenance.version.into()),
+        ("netwright.io/window", format!("{}/{}", window.from, window.until)),
     ]);
     if let Some(workload) = workload {
-        annotations.insert("netwright.io/workload".into(), format!("{}/{}", workload.kind, workload.name));
+        annotations.insert("netwright.io/workload", format!("{}/{}", workload.kind, workload.name));
     }
-    ObjectMeta {
-        namespace: Some(namespace.into()),
-        name: Some(name.into()),
-        labels: Some(BTreeMap::from([(MANAGED_BY.into(), "netwright".into())])),
-        annotations: Some(annotations),
-        ..ObjectMeta::default()
-    }
+    Metadata { name, namespace, labels: BTreeMap::from([(MANAGED_BY, "netwright")]), annotations }
 }
 
-fn selector(labels: &Labels) -> LabelSelector {
-    LabelSelector { match_labels: Some(labels.clone()), match_expressions: None }
+/// Every pod where there are no labels.
+fn selector(labels: &Labels) -> Selector<'_> {
+    Selector { match_labels: (!labels.is_empty()).then_some(labels) }
 }
 
-fn peers(rule: &Rule, own_namespace: &str) -> Vec<NetworkPolicyPeer> {
+fn peers<'a>(rule: &'a Rule, own_namespace: &str) -> Vec<PeerManifest<'a>> {
     rule.peers.iter().map(|peer| self::peer(peer, own_namespace)).collect()
 }
 
-fn peer(peer: &Peer, own_namespace: &str) -> NetworkPolicyPeer {
+fn peer<'a>(peer: &'a Peer, own_namespace: &str) -> PeerManifest<'a> {
     match &peer.target {
-        Target::Pods(pods) => NetworkPolicyPeer {
-            namespace_selector: (pods.namespace != own_namespace)
-                .then(|| selector(&Labels::from([(NAMESPACE_NAME.into(), pods.namespace.clone())]))),
-            pod_selector: Some(selector(&pods.labels)),
-            ip_block: None,
-        },
-        Target::Block { cidr, except } => {
-            let except: Vec<String> = except.iter().map(ToString::to_string).collect();
-            let block = IPBlock { cidr: cidr.to_string(), except: (!except.is_empty()).then_some(except) };
-            NetworkPolicyPeer { ip_block: Some(block), ..NetworkPolicyPeer::default() }
+        Target::Pods(pods) => {
+            let other = (pods.namespace != own_namespace).then_some(pods.namespace.as_str());
+            PeerManifest {
+                namespace_selector: other
+                    .map(|namespace| NamespaceSelector { match_labels: BTreeMap::from([(NAMESPACE_NAME, namespace)]) }),
+                pod_selector: Some(selector(&pods.labels)),
+                ip_block: None,
+            }
         }
+        Target::Block { cidr, except } => PeerManifest {
+            namespace_selector: None,
+            pod_selector: None,
+            ip_block: Some(IpBlock { cidr: Noted(cidr.to_string(), note(peer)), except }),
+        },
     }
 }
 
-fn ports(rule: &Rule) -> Vec<NetworkPolicyPort> {
+fn ports(rule: &Rule) -> Vec<PortManifest<'_>> {
     rule.ports.iter().map(port).collect()
 }
 
-fn port(port: &Port) -> NetworkPolicyPort {
+fn port(port: &Port) -> PortManifest<'_> {
     let (number, end_port) = match &port.at {
-        PortMatch::Range { first, last } => {
-            (IntOrString::Int(i32::from(*first)), (last > first).then(|| i32::from(*last)))
-        }
-        PortMatch::Named(name) => (IntOrString::String(name.to_string()), None),
+        PortMatch::Range { first, last } => (PortValue::Number(*first), (last > first).then_some(*last)),
+        PortMatch::Named(name) => (PortValue::Name(name), None),
     };
-    NetworkPolicyPort { protocol: Some(port.protocol.as_str().into()), port: Some(number), end_port }
+    PortManifest { protocol: port.protocol.as_str(), port: number, end_port }
 }
 
 /// How many names stand beside an address.
 const NAMES_SHOWN: usize = 3;
-
-/// What stands beside the blocks of `rules`: who is at that address.
-fn comments(direction: &str, peers: &str, rules: &[Rule]) -> impl Iterator<Item = (String, String)> {
-    rules.iter().enumerate().flat_map(move |(rule_number, rule)| {
-        rule.peers.iter().enumerate().filter_map(move |(number, peer)| {
-            let path = format!("/spec/{direction}/{rule_number}/{peers}/{number}/ipBlock/cidr");
-            Some((path, note(peer)?))
-        })
-    })
-}
 
 /// Who is behind a block; nothing where the block is all that is known.
 fn note(peer: &Peer) -> Option<String> {
@@ -133,7 +244,19 @@ fn note(peer: &Peer) -> Option<String> {
         whom => whom.note(),
     };
     let notes: Vec<String> = peer.whom.iter().filter_map(by_address).collect();
-    (matches!(peer.target, Target::Block { .. }) && !notes.is_empty()).then(|| text::some_of(&notes, NAMES_SHOWN))
+    (!notes.is_empty()).then(|| text::some_of(&notes, NAMES_SHOWN))
+}
+
+/// What stands above each rule: how much was seen of it, and how much wider than that it is.
+fn above(observation: &Observation, policy: &WorkloadPolicy, types: &[&str]) -> Above {
+    let directions = [("ingress", INGRESS, &policy.ingress), ("egress", EGRESS, &policy.egress)];
+    let written = directions.into_iter().filter(|(_, kind, _)| types.contains(kind));
+    written.map(|(key, _, rules)| (key, rules.iter().map(|rule| evidence(observation, rule)).collect())).collect()
+}
+
+fn evidence(observation: &Observation, rule: &Rule) -> String {
+    let account = Account::of(observation, rule).to_string();
+    if rule.widened.is_none() { account } else { format!("{account}; wider by {}", words::widened(&rule.widened)) }
 }
 
 #[cfg(test)]
@@ -141,6 +264,7 @@ mod tests {
     use super::*;
     use crate::infer::{Options, infer};
     use crate::testing::{World, address};
+    use netwright_policy::{Direction, NetworkPolicy, Pod, PolicySet, Source};
     use netwright_record::Endpoint;
     use netwright_record::Protocol::{Tcp, Udp};
 
@@ -157,13 +281,37 @@ mod tests {
         world
     }
 
+    fn provenance(observation: &Observation) -> Provenance {
+        Provenance { window: observation.header.window, digest: "0".repeat(64), version: "1.2.3" }
+    }
+
     #[test]
     fn a_policy_reads_as_a_careful_person_would_write_it() {
         let observation = shop().build();
         let plan = infer(&observation, &Options::default());
-        let provenance = Provenance { window: observation.header.window, digest: "0".repeat(64), version: "1.2.3" };
+        let provenance = provenance(&observation);
         let api = plan.policies.iter().find(|policy| policy.name == "api").unwrap();
-        insta::assert_snapshot!("policy", policy(api, &provenance).unwrap());
+        insta::assert_snapshot!("policy", policy(&observation, api, &provenance, Division::Together).unwrap());
         insta::assert_snapshot!("default-deny", default_deny("shop", &provenance).unwrap());
+    }
+
+    #[test]
+    fn divided_by_direction_it_is_two_objects_of_one_type_each() {
+        let observation = shop().build();
+        let plan = infer(&observation, &Options::default());
+        let api = plan.policies.iter().find(|policy| policy.name == "api").unwrap();
+        let text = policy(&observation, api, &provenance(&observation), Division::ByDirection).unwrap();
+        let parsed = PolicySet::parse(&[Source { name: "api.yaml".into(), text }]).unwrap().policies;
+        let [ingress, egress] = parsed.policies() else { panic!("{parsed:?}") };
+        assert_eq!((egress.name.as_str(), ingress.name.as_str()), ("api-egress", "api-ingress"));
+        assert_eq!((egress.ingress.len(), egress.egress.len()), (0, 2));
+        assert_eq!((ingress.ingress.len(), ingress.egress.len()), (1, 0));
+        let labels = crate::testing::labels(&[("app", "api")]);
+        let (namespace, name) = ("shop".into(), "api-1".into());
+        let pod = Pod { namespace, name, labels, addresses: Vec::new(), node_addresses: Vec::new(), ports: Vec::new() };
+        let isolated = |policy: &NetworkPolicy| {
+            [Direction::Egress, Direction::Ingress].map(|direction| policy.isolates(&pod, direction))
+        };
+        assert_eq!((isolated(egress), isolated(ingress)), ([true, false], [false, true]));
     }
 }

@@ -10,6 +10,7 @@ pub mod yaml;
 
 use crate::infer::names::DEFAULT_DENY;
 use crate::infer::rules::Plan;
+use kubernetes::Division;
 use netwright_record::{Observation, Window};
 use std::collections::BTreeMap;
 
@@ -23,8 +24,8 @@ pub enum RenderError {
     #[error("cannot write a manifest as YAML: {0}; please report this with the observation")]
     Yaml(String),
     /// The JSON writer refused.
-    #[error("cannot write the evidence as JSON: {0}; please report this with the observation")]
-    Json(#[from] serde_json::Error),
+    #[error("cannot write the evidence as JSON: {0}")]
+    Json(#[from] std::io::Error),
 }
 
 /// What a policy comes from: written into each manifest.
@@ -51,11 +52,11 @@ pub fn policy_file(namespace: &str, name: &str) -> String {
 }
 
 /// Renders everything: policies, default-denies, kustomizations, the evidence and the order of roll-out.
-pub fn render(observation: &Observation, plan: &Plan) -> Result<Files, RenderError> {
+pub fn render(observation: &Observation, plan: &Plan, division: Division) -> Result<Files, RenderError> {
     let provenance = Provenance::of(observation);
     let mut files = Files::new();
     for policy in &plan.policies {
-        let text = kubernetes::policy(policy, &provenance)?;
+        let text = kubernetes::policy(observation, policy, &provenance, division)?;
         files.insert(policy_file(&policy.workload.namespace, &policy.name), text.into_bytes());
     }
     for namespace in &plan.default_deny {
@@ -65,7 +66,9 @@ pub fn render(observation: &Observation, plan: &Plan) -> Result<Files, RenderErr
     for (file, text) in kustomize::kustomizations(plan)? {
         files.insert(file, text.into_bytes());
     }
-    files.insert(evidence::FILE.into(), evidence::write(observation, plan, &provenance)?);
+    let mut text = Vec::new();
+    evidence::json::write(&mut text, observation, plan, &provenance)?;
+    files.insert(evidence::FILE.into(), text);
     for (file, bytes) in rollout::files(observation, plan, &provenance)? {
         files.insert(file.into(), bytes);
     }

@@ -17,13 +17,75 @@ pub const MARKER: &str = "# Written by netwright. A later run replaces this file
 /// Comments that stand beside scalars, by path: `/spec/egress/0/to/1/ipBlock/cidr`. Made safe when written.
 pub type Comments = BTreeMap<String, String>;
 
-/// One document: the marker line, then `object`. The same object gives the same bytes.
+/// Comments that stand above the items of lists directly below `spec`: by the list's key, one for each item. Made safe
+/// when written.
+pub type Above = Vec<(&'static str, Vec<String>)>;
+
+/// A file of one document: the marker line, then `object`, its keys in the usual order. The same object gives the same bytes.
 pub fn document(object: &impl Serialize, comments: &Comments) -> Result<String, RenderError> {
     let value = serde_json::to_value(object).map_err(|error| RenderError::Yaml(error.to_string()))?;
+    Ok(file(&[body(&Annotated { value: &value, path: String::new(), comments })?]))
+}
+
+/// `object` as one document, its keys in the order of its fields; what stands beside a scalar is a [`Noted`]. For what is
+/// written by the ten thousand: nothing is copied.
+pub fn typed(object: &impl Serialize, above: &Above) -> Result<String, RenderError> {
+    insert_above(&body(object)?, above)
+}
+
+/// A file of `documents`, below our marker.
+pub fn file(documents: &[String]) -> String {
+    format!("{MARKER}\n{}", documents.join("---\n"))
+}
+
+fn body(object: &impl Serialize) -> Result<String, RenderError> {
     let options = ser_options! { prefer_block_scalars: false };
-    let annotated = Annotated { value: &value, path: String::new(), comments };
-    let body = to_string_with_options(&annotated, options).map_err(|error| RenderError::Yaml(error.to_string()))?;
-    Ok(format!("{MARKER}\n{body}"))
+    to_string_with_options(object, options).map_err(|error| RenderError::Yaml(error.to_string()))
+}
+
+/// Puts each comment on a line of its own above its item. The writer indents by two, puts a list at its key's own depth and
+/// no scalar on more than one line, so that an item's first line cannot be mistaken; that every item was met is checked.
+fn insert_above(body: &str, above: &Above) -> Result<String, RenderError> {
+    let mut text = String::with_capacity(body.len() + above.len() * 128);
+    let mut waiting: Option<std::slice::Iter<String>> = None;
+    let mut left: usize = above.iter().map(|(_, comments)| comments.len()).sum();
+    for line in body.lines() {
+        if line.starts_with("  - ") {
+            if let Some(comment) = waiting.as_mut().and_then(Iterator::next) {
+                text.push_str("  # ");
+                text.push_str(&text::comment(comment));
+                text.push('\n');
+                left -= 1;
+            }
+        } else if let Some(key) = key_at_two(line) {
+            waiting = above.iter().find(|(known, _)| *known == key).map(|(_, comments)| comments.iter());
+        }
+        text.push_str(line);
+        text.push('\n');
+    }
+    if left > 0 {
+        return Err(RenderError::Yaml(format!("{left} comments have found no place")));
+    }
+    Ok(text)
+}
+
+/// The key of a list or a mapping that stands at the depth of `spec`'s own fields.
+fn key_at_two(line: &str) -> Option<&str> {
+    let key = line.strip_prefix("  ")?.strip_suffix(':')?;
+    (!key.starts_with(' ')).then_some(key)
+}
+
+/// A scalar with a comment beside it, where there is one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Noted<T>(pub T, pub Option<String>);
+
+impl<T: Serialize> Serialize for Noted<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.1 {
+            Some(comment) => Commented(&self.0, text::comment(comment)).serialize(serializer),
+            None => self.0.serialize(serializer),
+        }
+    }
 }
 
 /// A report for programs that read YAML: no marker, and nothing in it acts on a terminal.

@@ -1,0 +1,346 @@
+//! Writes `evidence.json`: one line a rule and one an edge, so that a difference between two runs reads well and a large
+//! cluster's file stays small. Rules name edges by their number; each edge stands once.
+//!
+//! It carries `apiVersion` and `kind`, so that tools that read the folder as manifests take it for an object of a kind they
+//! do not know.
+
+use super::account::{Account, Besides};
+use super::{API_VERSION, ambiguous, selection_reason, unresolved};
+use crate::infer::rules::{
+    Findings, ManyPorts, Peer, Plan, Rule, Selection, Target, ThroughNodes, Whom, Widened, WorkloadPolicy,
+};
+use crate::render::{Provenance, policy_file};
+use crate::text;
+use netwright_record::inventory::{ApiExtension, Labels, WorkloadRef};
+use netwright_record::{Edge, Endpoint, Observation, Protocol, ServiceRef, Time};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
+use std::net::IpAddr;
+
+/// Writes the evidence. The same observation and plan give the same bytes. O(size of both), one line in memory at a time.
+pub fn write(out: &mut dyn Write, observation: &Observation, plan: &Plan, provenance: &Provenance) -> io::Result<()> {
+    writeln!(out, "{{")?;
+    field(out, "apiVersion", &API_VERSION)?;
+    field(out, "kind", &"Evidence")?;
+    field(out, "version", &provenance.version)?;
+    field(out, "observation", &source(observation, provenance))?;
+    field(out, "widened", &widened(&plan.widened()))?;
+    policies(out, observation, plan)?;
+    field(out, "defaultDeny", &plan.default_deny)?;
+    list(out, "apiExtensions", observation.inventory.api_extensions.iter())?;
+    list(out, "edges", observation.edges.iter().map(edge))?;
+    review(out, observation, &plan.findings)?;
+    writeln!(out, "}}")
+}
+
+/// A field with its value on one line.
+fn field(out: &mut dyn Write, name: &str, value: &impl Serialize) -> io::Result<()> {
+    writeln!(out, "  \"{name}\": {},", text::json_line(value)?)
+}
+
+/// A field whose value is a list, with one item a line.
+fn list<T: Serialize>(out: &mut dyn Write, name: &str, items: impl Iterator<Item = T>) -> io::Result<()> {
+    write!(out, "  \"{name}\": [")?;
+    for (number, item) in items.enumerate() {
+        let comma = if number == 0 { "" } else { "," };
+        write!(out, "{comma}\n    {}", text::json_line(&item)?)?;
+    }
+    writeln!(out, "\n  ],")
+}
+
+fn policies(out: &mut dyn Write, observation: &Observation, plan: &Plan) -> io::Result<()> {
+    write!(out, "  \"policies\": [")?;
+    for (number, policy) in plan.policies.iter().enumerate() {
+        let comma = if number == 0 { "" } else { "," };
+        writeln!(out, "{comma}\n    {{")?;
+        write!(out, "    \"policy\": {}", text::json_line(&head(policy))?)?;
+        for (name, rules) in [("ingress", &policy.ingress), ("egress", &policy.egress)] {
+            write!(out, ",\n    \"{name}\": [")?;
+            for (number, rule) in rules.iter().enumerate() {
+                let comma = if number == 0 { "" } else { "," };
+                write!(out, "{comma}\n      {}", text::json_line(&self::rule(observation, rule))?)?;
+            }
+            write!(out, "]")?;
+        }
+        write!(out, "\n    }}")?;
+    }
+    writeln!(out, "\n  ],")
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Source<'a> {
+    sha256: &'a str,
+    from: Time,
+    until: Time,
+    written_by: &'a str,
+}
+
+fn source<'a>(observation: &'a Observation, provenance: &'a Provenance) -> Source<'a> {
+    Source {
+        sha256: &provenance.digest,
+        from: provenance.window.from,
+        until: provenance.window.until,
+        written_by: &observation.header.written_by,
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Head<'a> {
+    file: String,
+    workload: &'a WorkloadRef,
+    selector: SelectorEvidence<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SelectorEvidence<'a> {
+    labels: &'a Labels,
+    why: &'static str,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    added: &'a BTreeSet<String>,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    also_selects: &'a BTreeSet<WorkloadRef>,
+}
+
+fn head(policy: &WorkloadPolicy) -> Head<'_> {
+    let Selection { pods, added, widened, .. } = &policy.selection;
+    let why = selection_reason(&policy.selection);
+    Head {
+        file: policy_file(&policy.workload.namespace, &policy.name),
+        workload: &policy.workload,
+        selector: SelectorEvidence { labels: &pods.labels, why, added, also_selects: widened },
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RuleEvidence<'a> {
+    ports: Vec<String>,
+    peers: Vec<PeerEvidence<'a>>,
+    connections: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_seen: Option<Time>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_seen: Option<Time>,
+    days_active: usize,
+    nodes: BTreeSet<&'a str>,
+    edges: Vec<usize>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    besides: Vec<BesidesEvidence>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    api_extensions: Vec<usize>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    decisions: Vec<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    widened: Option<WidenedEvidence>,
+}
+
+#[derive(Serialize)]
+struct BesidesEvidence {
+    what: Besides,
+    why: String,
+    edges: Vec<usize>,
+}
+
+#[derive(Serialize)]
+struct WidenedEvidence {
+    pairs: u64,
+    /// As text: it may be more than numbers in JSON can hold.
+    addresses: String,
+    ports: u64,
+}
+
+fn widened(widened: &Widened) -> WidenedEvidence {
+    WidenedEvidence { pairs: widened.pairs, addresses: widened.addresses.to_string(), ports: widened.ports }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase", untagged)]
+enum PeerEvidence<'a> {
+    Pods {
+        namespace: &'a str,
+        labels: &'a Labels,
+    },
+    Block {
+        cidr: String,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        except: Vec<String>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        names: Vec<String>,
+    },
+}
+
+fn rule<'a>(observation: &'a Observation, rule: &'a Rule) -> RuleEvidence<'a> {
+    let account = Account::of(observation, rule);
+    let besides = account.besides.into_iter();
+    RuleEvidence {
+        ports: rule.ports.iter().map(ToString::to_string).collect(),
+        peers: rule.peers.iter().map(peer).collect(),
+        connections: account.connections,
+        first_seen: account.seen.map(|(first, _)| first),
+        last_seen: account.seen.map(|(_, last)| last),
+        days_active: account.days_active,
+        nodes: account.nodes,
+        edges: account.edges,
+        besides: besides.map(|(what, edges)| BesidesEvidence { what, why: what.to_string(), edges }).collect(),
+        api_extensions: account.api_extensions,
+        decisions: account.decisions,
+        widened: (!rule.widened.is_none()).then(|| widened(&rule.widened)),
+    }
+}
+
+fn peer(peer: &Peer) -> PeerEvidence<'_> {
+    match &peer.target {
+        Target::Pods(pods) => PeerEvidence::Pods { namespace: &pods.namespace, labels: &pods.labels },
+        Target::Block { cidr, except } => PeerEvidence::Block {
+            cidr: cidr.to_string(),
+            except: except.iter().map(ToString::to_string).collect(),
+            names: peer.whom.iter().filter_map(Whom::note).collect(),
+        },
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct EdgeEvidence<'a> {
+    client: &'a Endpoint,
+    server: &'a Endpoint,
+    port: String,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    services: &'a BTreeSet<ServiceRef>,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    client_addresses: &'a BTreeSet<IpAddr>,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    server_addresses: &'a BTreeSet<IpAddr>,
+    #[serde(skip_serializing_if = "is_zero")]
+    addresses_dropped: u64,
+    connections: u64,
+    failed: u64,
+    first_seen: Time,
+    last_seen: Time,
+    days_active: usize,
+    nodes: &'a BTreeSet<String>,
+}
+
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
+fn edge(edge: &Edge) -> EdgeEvidence<'_> {
+    EdgeEvidence {
+        client: &edge.client,
+        server: &edge.server,
+        port: format!("{}/{}", edge.port, edge.protocol),
+        services: &edge.services,
+        client_addresses: &edge.client_addresses,
+        server_addresses: &edge.server_addresses,
+        addresses_dropped: edge.addresses_dropped,
+        connections: edge.activity.connections,
+        failed: edge.activity.failed,
+        first_seen: edge.activity.first,
+        last_seen: edge.activity.last,
+        days_active: edge.activity.hours.days(),
+        nodes: &edge.nodes,
+    }
+}
+
+/// Everything a reviewer must know; edges by their number.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Review<'a> {
+    exposed: &'a [usize],
+    exposed_through_nodes: Vec<ThroughNodesEvidence<'a>>,
+    left_out: Vec<LeftOutEvidence>,
+    never_established: &'a [usize],
+    more_addresses_than_kept: &'a [usize],
+    named_by_pod_addresses: &'a [usize],
+    service_proxy: &'a [usize],
+    uncalled: Vec<&'a ApiExtension>,
+    many_ports: Vec<ManyPortsEvidence<'a>>,
+    widened: Vec<Overlap<'a>>,
+    unprotected: Vec<UnprotectedEvidence<'a>>,
+    without_default_deny: &'a BTreeMap<String, BTreeSet<WorkloadRef>>,
+    unresolved: BTreeMap<&'a str, usize>,
+    ambiguous: usize,
+}
+
+#[derive(Serialize)]
+struct ThroughNodesEvidence<'a> {
+    workload: &'a WorkloadRef,
+    services: &'a BTreeSet<ServiceRef>,
+    edges: &'a [usize],
+}
+
+#[derive(Serialize)]
+struct LeftOutEvidence {
+    address: IpAddr,
+    why: &'static str,
+    edge: usize,
+}
+
+#[derive(Serialize)]
+struct ManyPortsEvidence<'a> {
+    client: &'a Endpoint,
+    server: &'a Endpoint,
+    protocol: Protocol,
+    ports: usize,
+    first: u16,
+    last: u16,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Overlap<'a> {
+    workload: &'a WorkloadRef,
+    also_selects: &'a BTreeSet<WorkloadRef>,
+}
+
+#[derive(Serialize)]
+struct UnprotectedEvidence<'a> {
+    workload: &'a WorkloadRef,
+    why: String,
+}
+
+fn review(out: &mut dyn Write, observation: &Observation, findings: &Findings) -> io::Result<()> {
+    let left_out = findings.left_out.iter().map(|left_out| LeftOutEvidence {
+        address: left_out.address,
+        why: "metadata and link-local services are allowed by decision only",
+        edge: left_out.edge,
+    });
+    let uncalled = findings.uncalled.iter();
+    let widened = findings.widened.iter();
+    let unprotected = findings.unprotected.iter();
+    let review = Review {
+        exposed: &findings.exposed,
+        exposed_through_nodes: findings.exposed_through_nodes.iter().map(through_nodes).collect(),
+        left_out: left_out.collect(),
+        never_established: &findings.never_established,
+        more_addresses_than_kept: &findings.partly_known,
+        named_by_pod_addresses: &findings.by_address,
+        service_proxy: &findings.service_proxy,
+        uncalled: uncalled.filter_map(|number| observation.inventory.api_extensions.get(*number)).collect(),
+        many_ports: findings.many_ports.iter().map(many_ports).collect(),
+        widened: widened.map(|(workload, also_selects)| Overlap { workload, also_selects }).collect(),
+        unprotected: unprotected
+            .map(|(workload, why)| UnprotectedEvidence { workload, why: why.to_string() })
+            .collect(),
+        without_default_deny: &findings.open_namespaces,
+        unresolved: unresolved(observation),
+        ambiguous: ambiguous(observation),
+    };
+    // It is the last field, and small enough for many lines.
+    let text = text::json(&review)?;
+    writeln!(out, "  \"review\": {}", text.trim_end().replace('\n', "\n  "))
+}
+
+fn through_nodes<'a>((workload, found): (&'a WorkloadRef, &'a ThroughNodes)) -> ThroughNodesEvidence<'a> {
+    ThroughNodesEvidence { workload, services: &found.services, edges: &found.edges }
+}
+
+fn many_ports(many: &ManyPorts) -> ManyPortsEvidence<'_> {
+    let ManyPorts { client, server, protocol, ports, between: (first, last) } = many;
+    ManyPortsEvidence { client, server, protocol: *protocol, ports: *ports, first: *first, last: *last }
+}
