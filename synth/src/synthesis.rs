@@ -83,20 +83,22 @@ pub struct Synthesis {
 pub fn synthesise(
     observation: &Observation,
     options: &Options,
+    division: Division,
     out: &Path,
     progress: impl Fn() -> Result<(), Interrupted>,
 ) -> Result<Synthesis, SynthesisError> {
     let plan = infer(observation, options);
-    prove_and_publish(observation, plan, out, progress)
+    prove_and_publish(observation, plan, division, out, progress)
 }
 
 fn prove_and_publish(
     observation: &Observation,
     plan: Plan,
+    division: Division,
     out: &Path,
     progress: impl Fn() -> Result<(), Interrupted>,
 ) -> Result<Synthesis, SynthesisError> {
-    let files = render::render(observation, &plan, Division::Together)?;
+    let files = render::render(observation, &plan, division)?;
     tracing::info!(policies = plan.policies.len(), files = files.len(), "inferred and rendered");
     let staged = Staged::write(out, &files)?;
     let manifests = staged.read_back()?.into_iter().map(|(name, text)| Source { name, text });
@@ -150,11 +152,11 @@ mod tests {
         let observation = shop().build();
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("policies");
-        synthesise(&observation, &Options::default(), &out, || Ok(())).unwrap();
+        synthesise(&observation, &Options::default(), Division::Together, &out, || Ok(())).unwrap();
         let before = fs::read(out.join("shop/api.yaml")).unwrap();
         let mut plan = infer(&observation, &Options::default());
         break_it(&mut plan);
-        let error = prove_and_publish(&observation, plan, &out, || Ok(())).unwrap_err();
+        let error = prove_and_publish(&observation, plan, Division::Together, &out, || Ok(())).unwrap_err();
         assert_eq!(fs::read(out.join("shop/api.yaml")).unwrap(), before);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "the temporary folder is gone");
         error.to_string()
@@ -171,7 +173,7 @@ mod tests {
     fn what_is_interrupted_leaves_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("policies");
-        let stopped = synthesise(&shop().build(), &Options::default(), &out, || {
+        let stopped = synthesise(&shop().build(), &Options::default(), Division::Together, &out, || {
             assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "the temporary folder is there");
             Err(Interrupted)
         });

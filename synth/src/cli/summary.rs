@@ -1,10 +1,12 @@
 //! What `netwright synth` says at its end: what was written and proven, and what a person should look at.
 
-use crate::infer::rules::{Findings, Unprotected};
+use crate::infer::rules::{Findings, ManyPorts, Plan, Unprotected};
+use crate::render::evidence::words;
 use crate::render::evidence::{ambiguous, unresolved};
 use crate::synthesis::Synthesis;
 use crate::text::{plain, some_of};
 use netwright_record::{Edge, Observation};
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -34,8 +36,24 @@ pub fn write(out: &mut dyn Write, observation: &Observation, synthesis: &Synthes
         replay.established,
         replay.established - replay.allowed
     )?;
+    widened(out, plan)?;
     review(out, observation, &plan.findings)?;
     unnamed(out, observation)
+}
+
+/// By how much the rules are wider than what was seen, where an option asked for that.
+fn widened(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
+    let widened = plan.widened();
+    if !widened.is_none() {
+        writeln!(out, "wider than what was seen, as asked: all rules together allow {}", words::widened(&widened))?;
+    }
+    match plan.findings.over_cidr_budget {
+        0 => Ok(()),
+        groups => writeln!(
+            out,
+            "--cidr-budget is exceeded {groups} times: fewer blocks would hold special addresses or the cluster's own"
+        ),
+    }
 }
 
 fn review(out: &mut dyn Write, observation: &Observation, findings: &Findings) -> io::Result<()> {
@@ -51,7 +69,41 @@ fn review(out: &mut dyn Write, observation: &Observation, findings: &Findings) -
         &findings.partly_known,
     )?;
     edges(out, observation, "named by the addresses of pods, since no label selects them", &findings.by_address)?;
+    edges(
+        out,
+        observation,
+        "the API server called what no webhook and no APIService names (its proxy; seldom, so easily missed)",
+        &findings.service_proxy,
+    )?;
+    services(out, observation, findings)?;
     workloads(out, findings)
+}
+
+/// What Services, webhooks and APIServices do that edges alone do not tell.
+fn services(out: &mut dyn Write, observation: &Observation, findings: &Findings) -> io::Result<()> {
+    lines(out, findings.exposed_through_nodes.iter(), |(workload, found)| {
+        let names = found.services.iter().map(|service| plain(&format!("{}/{}", service.namespace, service.name)));
+        let names: BTreeSet<String> = names.collect();
+        format!(
+            "exposed: Service {} brings clients to {workload} with the addresses of nodes, so every node is let in, and \
+             with them whoever uses the node port inside the cluster",
+            some_of(names, NAMED)
+        )
+    })?;
+    let extensions = findings.uncalled.iter().filter_map(|number| observation.inventory.api_extensions.get(*number));
+    lines(out, extensions.collect::<Vec<_>>().into_iter(), |extension| {
+        let (kind, name, service) = (plain(&extension.kind), plain(&extension.name), &extension.service);
+        let service = plain(&format!("{}/{}:{}", service.namespace, service.name, service.port));
+        format!(
+            "{kind} {name} makes the API server call {service}: allow it by hand, since it is not known where that leads or comes from"
+        )
+    })?;
+    lines(out, findings.many_ports.iter(), |many| {
+        let ManyPorts { client, server, protocol, ports, between: (first, last) } = many;
+        format!(
+            "many ports: {client} -> {server} on {ports} {protocol} ports between {first} and {last}; --ports range allows all of these"
+        )
+    })
 }
 
 fn workloads(out: &mut dyn Write, findings: &Findings) -> io::Result<()> {
@@ -116,6 +168,7 @@ fn unnamed(out: &mut dyn Write, observation: &Observation) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::infer::Options;
+    use crate::render::kubernetes::Division;
     use crate::synthesis::synthesise;
     use crate::testing::World;
 
@@ -126,7 +179,9 @@ mod tests {
             world.running("n", &format!("idle{number}"));
         }
         let (observation, folder) = (world.build(), tempfile::tempdir().unwrap());
-        let synthesis = synthesise(&observation, &Options::default(), &folder.path().join("out"), || Ok(())).unwrap();
+        let synthesis =
+            synthesise(&observation, &Options::default(), Division::Together, &folder.path().join("out"), || Ok(()))
+                .unwrap();
         let mut out = Vec::new();
         write(&mut out, &observation, &synthesis, folder.path()).unwrap();
         let text = String::from_utf8(out).unwrap();

@@ -1,9 +1,17 @@
 //! `netwright synth`: write the policies that admit what was seen, proven.
 
-use super::exit::ExitStatus;
+use super::exit::{ExitStatus, misuse};
+use super::lint::Cni;
 use super::{interrupt, observation, progress, summary};
 use crate::infer::Options;
+use crate::infer::rules::Plan;
+use crate::infer::widen::{OverPermission, PeerWidth};
+use crate::render::evidence::words;
+use crate::render::kubernetes::Division;
 use crate::synthesis::synthesise;
+use clap::ValueEnum;
+use netwright_policy::lint::Profile;
+use netwright_record::Observation;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -26,18 +34,109 @@ pub struct Args {
     /// The folder to write to; made if it is not there.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// Who enforces the policies: kube-router gets one policy a direction, which is exact there. The others take what all take.
+    #[arg(long, value_enum, default_value_t = Cni::Generic)]
+    cni: Cni,
+    #[command(flatten)]
+    width: Width,
+    /// Print for each rule why it is there, for all workloads or for one.
+    #[arg(long, value_name = "NAMESPACE/NAME", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    explain: Option<String>,
+}
+
+/// What makes rules fewer and wider. How much that allows beyond what was seen is printed.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Fewer and wider rules")]
+struct Width {
+    /// How peers in the cluster are written.
+    #[arg(long, value_enum, default_value_t = Peers::Workload)]
+    peers: Peers,
+    /// How ports are written.
+    #[arg(long, value_enum, default_value_t = Ports::Exact)]
+    ports: Ports,
+    /// The most blocks for the addresses of one outside name, or of all that have none. Those that add the fewest
+    /// addresses are taken, never across private, link-local, metadata or other special ranges, nor the cluster's own.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    cidr_budget: Option<u32>,
+    /// The most pairs that --peers may add, in percent of those that were seen [default: 0 with labels, no limit with namespace].
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    over_permission: Option<u32>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Peers {
+    /// Each workload by its own selector.
+    Workload,
+    /// Workloads with the same ports together, by labels that they share and that let in nobody else known today. Whoever
+    /// gets these labels later is let in too.
+    Labels,
+    /// Every pod of a peer's namespace.
+    Namespace,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Ports {
+    /// As they were seen.
+    Exact,
+    /// Ten or more high ports of one peer as one range, from the lowest to the highest.
+    Range,
+}
+
+impl Width {
+    fn options(&self) -> anyhow::Result<Options> {
+        if self.over_permission.is_some() && self.peers == Peers::Workload {
+            return misuse("--over-permission says how far --peers labels or --peers namespace may go: name one");
+        }
+        Ok(Options {
+            peers: match self.peers {
+                Peers::Workload => PeerWidth::Workload,
+                Peers::Labels => PeerWidth::Labels,
+                Peers::Namespace => PeerWidth::Namespace,
+            },
+            over_permission: self.over_permission.map(OverPermission),
+            spanning_ports: self.ports == Ports::Range,
+            cidr_budget: self.cidr_budget.and_then(|budget| usize::try_from(budget).ok()),
+        })
+    }
 }
 
 /// Runs the verb.
 pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitStatus> {
+    let options = args.width.options()?;
+    let division = match args.cni.profile() {
+        Profile::KubeRouter => Division::ByDirection,
+        _ => Division::Together,
+    };
     let observation = observation::read_with_edges(&args.observation)?;
     let bar = progress::bar(observation.edges.len(), "proving");
     interrupt::watch();
-    let synthesis = synthesise(&observation, &Options::default(), &args.out, || {
+    let synthesis = synthesise(&observation, &options, division, &args.out, || {
         bar.inc(1);
         interrupt::asked()
     });
     bar.finish_and_clear();
-    summary::write(out, &observation, &synthesis?, &args.out)?;
+    let synthesis = synthesis?;
+    summary::write(out, &observation, &synthesis, &args.out)?;
+    if let Some(whose) = &args.explain {
+        explain(out, &observation, &synthesis.plan, whose)?;
+    }
     Ok(ExitStatus::Success)
+}
+
+/// Prints the evidence of the policies of `whose`, `NAMESPACE/NAME`, or of all where that is empty.
+fn explain(out: &mut dyn Write, observation: &Observation, plan: &Plan, whose: &str) -> anyhow::Result<()> {
+    let is_meant = |name: String| whose.is_empty() || name == whose;
+    let mut found = plan
+        .policies
+        .iter()
+        .filter(|policy| is_meant(format!("{}/{}", policy.workload.namespace, policy.workload.name)))
+        .peekable();
+    if found.peek().is_none() && !whose.is_empty() {
+        return misuse(format!("--explain: there is no policy for a workload {whose:?} (NAMESPACE/NAME)"));
+    }
+    for policy in found {
+        writeln!(out)?;
+        words::write(out, observation, policy)?;
+    }
+    Ok(())
 }

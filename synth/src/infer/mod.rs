@@ -6,6 +6,7 @@
 //! - how the ends of an edge are named ([`peers`]): [`nodes`], [`api_server`], [`outside`], [`link_local`];
 //! - what follows from an edge besides itself: [`dns`], [`mesh`], and from Services and webhooks without one: [`services`];
 //! - [`drafts`] gathers what follows from all edges, [`merge`] makes few rules of it, [`ports`] writes their ports;
+//! - where the user asks for less exact rules, [`widen`] makes them, with the help of [`cover`];
 //! - who may be isolated, and which namespace closed: [`isolation`].
 //!
 //! The result is a [`Plan`], which renderers write in their dialect.
@@ -26,6 +27,7 @@ pub mod ports;
 pub mod rules;
 pub mod selectors;
 pub mod services;
+pub mod widen;
 
 use crate::index::Index;
 use drafts::{Draft, Drafts, Surroundings};
@@ -36,12 +38,19 @@ use ports::{DeclaredPorts, tidy};
 use rules::{ManyPorts, Plan, Selection, Unprotected, Whom, WorkloadPolicy};
 use selectors::Selections;
 use std::collections::{BTreeMap, BTreeSet};
+use widen::{OverPermission, PeerWidth};
 
 /// What the user asked for beyond the least.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Options {
+    /// How wide peers in the cluster are written.
+    pub peers: PeerWidth,
+    /// How much wider they may become; nothing by labels, and as much as there is by namespace, where it is not said.
+    pub over_permission: Option<OverPermission>,
     /// Whether many high ports of one peer become the range between the lowest and the highest.
     pub spanning_ports: bool,
+    /// By how many blocks the addresses of an outside name may be written; each by itself where it is not said.
+    pub cidr_budget: Option<usize>,
 }
 
 /// Infers the rules. `observation` must be in its canonical order ([`Observation::sort`]; a file that was read is).
@@ -70,10 +79,16 @@ pub fn infer(observation: &Observation, options: &Options) -> Plan {
     drafts.take_called(&around);
     drafts.findings.uncalled.extend(unknown);
     drafts.findings.many_ports = many_ports(&observation.edges);
-    finish(drafts, &index, &selections, options)
+    finish(drafts, observation, &index, &selections, options)
 }
 
-fn finish(mut drafts: Drafts, index: &Index, selections: &Selections, options: &Options) -> Plan {
+fn finish(
+    mut drafts: Drafts,
+    observation: &Observation,
+    index: &Index,
+    selections: &Selections,
+    options: &Options,
+) -> Plan {
     let unprotected = isolation::unprotected(index, selections, &drafts.unnameable);
     let (default_deny, open_namespaces) = isolation::default_deny(index, &unprotected);
     drafts.findings.open_namespaces = open_namespaces;
@@ -87,6 +102,7 @@ fn finish(mut drafts: Drafts, index: &Index, selections: &Selections, options: &
         })
         .collect();
     policies.sort_by(|a, b| (&a.workload.namespace, &a.name).cmp(&(&b.workload.namespace, &b.name)));
+    drafts.findings.over_cidr_budget = widen::widen(&mut policies, observation, index, selections, options);
     drafts.findings.unprotected = unprotected;
     Plan { policies, default_deny, findings: drafts.findings }
 }

@@ -299,6 +299,8 @@ pub struct Findings {
     pub service_proxy: Vec<usize>,
     /// What the API server calls (a position in `api_extensions`) and no policy could be told to admit.
     pub uncalled: Vec<usize>,
+    /// How many groups of outside addresses need more blocks than the budget, since fewer would hold addresses that no block may.
+    pub over_cidr_budget: usize,
     /// Workloads that are reached by one client on very many high ports: a range may be meant.
     pub many_ports: Vec<ManyPorts>,
     /// Edges of which the observation does not hold every address that was seen: the others are not allowed.

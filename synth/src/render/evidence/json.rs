@@ -54,7 +54,7 @@ fn policies(out: &mut dyn Write, observation: &Observation, plan: &Plan) -> io::
     for (number, policy) in plan.policies.iter().enumerate() {
         let comma = if number == 0 { "" } else { "," };
         writeln!(out, "{comma}\n    {{")?;
-        write!(out, "    \"policy\": {}", text::json_line(&head(policy))?)?;
+        head(out, policy)?;
         for (name, rules) in [("ingress", &policy.ingress), ("egress", &policy.egress)] {
             write!(out, ",\n    \"{name}\": [")?;
             for (number, rule) in rules.iter().enumerate() {
@@ -88,14 +88,6 @@ fn source<'a>(observation: &'a Observation, provenance: &'a Provenance) -> Sourc
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Head<'a> {
-    file: String,
-    workload: &'a WorkloadRef,
-    selector: SelectorEvidence<'a>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 struct SelectorEvidence<'a> {
     labels: &'a Labels,
     why: &'static str,
@@ -105,14 +97,15 @@ struct SelectorEvidence<'a> {
     also_selects: &'a BTreeSet<WorkloadRef>,
 }
 
-fn head(policy: &WorkloadPolicy) -> Head<'_> {
+/// What a policy is and whom it selects, without a comma behind.
+fn head(out: &mut dyn Write, policy: &WorkloadPolicy) -> io::Result<()> {
     let Selection { pods, added, widened, .. } = &policy.selection;
     let why = selection_reason(&policy.selection);
-    Head {
-        file: policy_file(&policy.workload.namespace, &policy.name),
-        workload: &policy.workload,
-        selector: SelectorEvidence { labels: &pods.labels, why, added, also_selects: widened },
-    }
+    let selector = SelectorEvidence { labels: &pods.labels, why, added, also_selects: widened };
+    let file = policy_file(&policy.workload.namespace, &policy.name);
+    writeln!(out, "    \"file\": {},", text::json_line(&file)?)?;
+    writeln!(out, "    \"workload\": {},", text::json_line(&policy.workload)?)?;
+    write!(out, "    \"selector\": {}", text::json_line(&selector)?)
 }
 
 #[derive(Serialize)]

@@ -1,0 +1,153 @@
+//! Covers the addresses of one outside name, or those without a name, by at most so many blocks.
+
+use crate::index::Index;
+use crate::infer::cover::cidr::cover;
+use crate::infer::cover::special::Forbidden;
+use crate::infer::rules::{Peer, Rule, Target, Whom, WorkloadPolicy};
+use ipnet::IpNet;
+use netwright_record::Observation;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::num::NonZeroUsize;
+
+/// Covers the addresses in every rule; returns how many groups need more blocks than `budget`.
+pub(super) fn widen(
+    policies: &mut [WorkloadPolicy],
+    observation: &Observation,
+    index: &Index,
+    budget: NonZeroUsize,
+) -> usize {
+    let forbidden = Forbidden::special_purpose().and(of_the_cluster(observation, index));
+    let rules = policies.iter_mut().flat_map(|policy| policy.ingress.iter_mut().chain(&mut policy.egress));
+    rules.map(|rule| widen_rule(rule, budget, &forbidden)).sum()
+}
+
+/// The ranges and addresses that are the cluster's own, so that no block about what is outside may hold them.
+fn of_the_cluster(observation: &Observation, index: &Index) -> Vec<IpNet> {
+    let inventory = &observation.inventory;
+    let nodes = inventory.nodes.iter().flat_map(|node| &node.addresses);
+    let services =
+        inventory.services.iter().flat_map(|service| service.cluster_ips.iter().chain(&service.external_ips));
+    let pods = inventory.pods.iter().flat_map(|pod| pod.addresses.iter().map(|held| &held.ip));
+    let addresses = nodes.chain(services).chain(pods).chain(index.api_server_addresses());
+    addresses.map(|address| IpNet::from(*address)).chain(index.pod_ranges().iter().copied()).collect()
+}
+
+fn widen_rule(rule: &mut Rule, budget: NonZeroUsize, forbidden: &Forbidden) -> usize {
+    let (outside, mut peers): (Vec<Peer>, Vec<Peer>) =
+        std::mem::take(&mut rule.peers).into_iter().partition(is_outside);
+    let mut over_budget = 0;
+    for group in groups(outside) {
+        let addresses: BTreeSet<IpAddr> = group.iter().filter_map(address).collect();
+        let cover = cover(&addresses, Some(budget), forbidden);
+        over_budget += usize::from(cover.over_budget);
+        rule.widened.addresses = rule.widened.addresses.saturating_add(cover.unseen());
+        peers.extend(
+            cover.blocks.into_iter().map(|block| Peer { target: Target::block(block), whom: whom(&group, block) }),
+        );
+    }
+    peers.sort_by(|a, b| a.target.cmp(&b.target));
+    rule.peers = peers;
+    over_budget
+}
+
+/// Whether a peer is one address outside the cluster.
+fn is_outside(peer: &Peer) -> bool {
+    address(peer).is_some() && peer.whom.iter().all(|whom| matches!(whom, Whom::Name(_) | Whom::Address))
+}
+
+fn address(peer: &Peer) -> Option<IpAddr> {
+    match &peer.target {
+        Target::Block { cidr, except } if except.is_empty() && cidr.prefix_len() == cidr.max_prefix_len() => {
+            Some(cidr.addr())
+        }
+        _ => None,
+    }
+}
+
+/// The peers by name, those with a name in common together; those without a name in a group of their own. O(n log n).
+fn groups(peers: Vec<Peer>) -> Vec<Vec<Peer>> {
+    let mut groups: Vec<Vec<Peer>> = Vec::new();
+    let mut by_name: BTreeMap<Whom, usize> = BTreeMap::new();
+    for peer in peers {
+        let known: BTreeSet<usize> = peer.whom.iter().filter_map(|whom| by_name.get(whom).copied()).collect();
+        let mut known = known.into_iter();
+        let group = known.next().unwrap_or(groups.len());
+        if group == groups.len() {
+            groups.push(Vec::new());
+        }
+        for other in known {
+            let moved = groups.get_mut(other).map(std::mem::take).unwrap_or_default();
+            by_name.values_mut().filter(|of| **of == other).for_each(|of| *of = group);
+            groups.get_mut(group).into_iter().for_each(|into| into.extend(moved.iter().cloned()));
+        }
+        by_name.extend(peer.whom.iter().map(|whom| (whom.clone(), group)));
+        groups.get_mut(group).into_iter().for_each(|into| into.push(peer.clone()));
+    }
+    groups.retain(|group| !group.is_empty());
+    groups
+}
+
+/// Who of `group` is inside `block`.
+fn whom(group: &[Peer], block: IpNet) -> Vec<Whom> {
+    let inside = group.iter().filter(|peer| address(peer).is_some_and(|address| block.contains(&address)));
+    let whom: BTreeSet<Whom> = inside.flat_map(|peer| peer.whom.iter().cloned()).collect();
+    whom.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::infer::rules::{Plan, Target};
+    use crate::infer::{Options, infer};
+    use crate::testing::{World, address};
+    use netwright_record::Endpoint;
+    use netwright_record::Protocol::Tcp;
+
+    /// What a client of `names`, each with its addresses, is allowed with so many blocks.
+    fn plan(names: &[(&[&str], &[&str])], budget: usize) -> Plan {
+        let mut world = World::new();
+        world.node("n1", &["8.8.4.9"]);
+        let api = Endpoint::Workload(world.running("n", "api"));
+        for (names, addresses) in names {
+            let names = names.iter().map(|name| (*name).to_owned()).collect();
+            let edge = world.edge(api.clone(), Endpoint::ExternalName { names }, Tcp, 443);
+            edge.server_addresses = addresses.iter().map(|text| address(text)).collect();
+        }
+        infer(&world.build(), &Options { cidr_budget: Some(budget), ..Options::default() })
+    }
+
+    fn blocks(plan: &Plan) -> Vec<String> {
+        let peers = plan.policies[0].egress.iter().flat_map(|rule| &rule.peers);
+        peers
+            .map(|peer| match &peer.target {
+                Target::Block { cidr, .. } => cidr.to_string(),
+                Target::Pods(pods) => format!("{pods:?}"),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_name_has_as_many_blocks_as_the_budget_and_the_rest_is_a_number() {
+        let names: &[(&[&str], &[&str])] = &[(&["a.example"], &["8.8.8.0", "8.8.8.1", "8.8.8.3", "9.9.9.9"])];
+        let plan = plan(names, 2);
+        assert_eq!(blocks(&plan), ["8.8.8.0/30", "9.9.9.9/32"]);
+        assert_eq!((plan.widened().addresses, plan.findings.over_cidr_budget), (1, 0));
+    }
+
+    #[test]
+    fn two_names_are_not_covered_together_unless_an_address_has_both() {
+        let apart: &[(&[&str], &[&str])] = &[(&["a.example"], &["8.8.8.0"]), (&["b.example"], &["8.8.8.1"])];
+        assert_eq!(blocks(&plan(apart, 1)), ["8.8.8.0/32", "8.8.8.1/32"]);
+        let joined: &[(&[&str], &[&str])] =
+            &[(&["a.example"], &["8.8.8.0", "8.8.8.2"]), (&["a.example", "b.example"], &["8.8.8.1", "8.8.8.3"])];
+        assert_eq!(blocks(&plan(joined, 1)), ["8.8.8.0/30"]);
+    }
+
+    #[test]
+    fn a_block_never_holds_a_node_and_says_that_it_cannot_be_met() {
+        let names: &[(&[&str], &[&str])] = &[(&["a.example"], &["8.8.4.8", "8.8.4.10"])];
+        let plan = plan(names, 1);
+        assert_eq!(blocks(&plan), ["8.8.4.8/32", "8.8.4.10/32"]);
+        assert_eq!(plan.findings.over_cidr_budget, 1);
+    }
+}
