@@ -5,7 +5,7 @@
 //! - who is selected how: [`selectors`], and how policies are called: [`names`];
 //! - how the ends of an edge are named ([`peers`]): [`nodes`], [`api_server`], [`outside`], [`link_local`];
 //! - what follows from an edge besides itself: [`dns`], [`mesh`], and from Services and webhooks without one: [`services`];
-//! - [`drafts`] gathers what follows from all edges, [`merge`] makes few rules of it, [`ports`] writes their ports;
+//! - [`drafts`] gathers what follows from all edges, [`mod@merge`] makes few rules of it, [`ports`] writes their ports;
 //! - where the user asks for less exact rules, [`widen`] makes them, with the help of [`cover`];
 //! - who may be isolated, and which namespace closed: [`isolation`].
 //!

@@ -102,7 +102,10 @@ pub fn files(
     provenance: &Provenance,
 ) -> Result<[(&'static str, Vec<u8>); 2], RenderError> {
     let rollout = Rollout::new(observation, plan, provenance);
-    Ok([(MARKDOWN, markdown::write(&rollout).into_bytes()), (JSON, text::json(&rollout)?.into_bytes())])
+    Ok([
+        (MARKDOWN, markdown::write(&rollout).into_bytes()),
+        (JSON, text::json(&rollout).map_err(std::io::Error::from)?.into_bytes()),
+    ])
 }
 
 impl<'a> Rollout<'a> {
