@@ -89,3 +89,32 @@ fn a_filter_that_cannot_be_understood_is_a_wrong_command_line() {
         assert_eq!(refused(&arguments).0, Some(2), "{arguments:?}");
     }
 }
+
+fn dependencies(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let (_folder, path) = desk();
+    let output = netwright(&[&["dependencies", &path], arguments].concat());
+    (output.status.code(), stdout(&output), stderr(&output))
+}
+
+#[test]
+fn the_dependencies_of_the_shop() {
+    insta::assert_snapshot!(dependencies(&[]).1);
+}
+
+#[test]
+fn the_dependencies_of_one_workload() {
+    insta::assert_snapshot!(dependencies(&["--of", "data/db"]).1);
+    let (code, _, told) = dependencies(&["--of", "data/dbb"]);
+    assert!(code == Some(1) && told.contains("did you mean data/db?"), "{told}");
+}
+
+#[test]
+fn dependencies_for_programs() {
+    let (_, text, _) = dependencies(&["-o", "json", "--by", "namespace"]);
+    let report: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let expected = serde_json::json!([[["namespace shop"]], [["namespace data"], ["namespace kube-system"]]]);
+    assert_eq!(report.get("waves"), Some(&expected));
+    let (_, text, _) = dependencies(&["-o", "json", "--of", "shop/api"]);
+    let report: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(report.pointer("/blastRadius/byWayOfOthers/0"), Some(&"clients outside the cluster".into()));
+}

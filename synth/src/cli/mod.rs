@@ -4,6 +4,7 @@
 
 pub mod check;
 pub mod connectivity;
+pub mod dependencies;
 pub mod diff;
 pub mod exit;
 pub mod explain;
@@ -37,6 +38,7 @@ use tracing_subscriber::EnvFilter;
 ///
 ///   netwright inspect FILE                     is it whole? what was lost?
 ///   netwright graph FILE --format dot          who talks to whom?
+///   netwright dependencies FILE                who depends on whom? what to lock down first?
 ///   netwright synth FILE --out policies        write the policies, and prove them
 ///   netwright check FILE --policies policies   prove them again after an edit, and lint them
 ///
@@ -64,6 +66,7 @@ Environment: RUST_LOG sets what is logged to stderr (default: warn); NO_COLOR tu
 enum Verb {
     Inspect(inspect::Args),
     Graph(graph::Args),
+    Dependencies(dependencies::Args),
     Synth(synth::Args),
     Check(check::Args),
     Connectivity(connectivity::Args),
@@ -97,6 +100,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, out: &mut dyn Write) -
         Verb::Connectivity(arguments) => connectivity::run(&arguments, out),
         Verb::Diff(arguments) => diff::run(&arguments, out),
         Verb::Graph(arguments) => graph::run(&arguments, out),
+        Verb::Dependencies(arguments) => dependencies::run(&arguments, out),
         Verb::Inspect(arguments) => inspect::run(&arguments, out),
         Verb::Explain(arguments) => explain::run(&arguments, out),
     };
