@@ -4,7 +4,7 @@
 
 use crate::infer::rules::Plan;
 use crate::infer::{Options, infer};
-use crate::output::{OutputError, Staged};
+use crate::output::{Edited, OutputError, Published, Staged};
 use crate::render::kubernetes::Division;
 use crate::render::{self, RenderError};
 use crate::replay::{Denial, Interrupted, Replay, replay};
@@ -74,8 +74,8 @@ pub struct Synthesis {
     pub replay: Replay,
     /// How many files the folder now holds of ours.
     pub files: usize,
-    /// Our files of an earlier run that were removed, since no policy stands for them any more.
-    pub removed: Vec<String>,
+    /// What was written, kept and removed.
+    pub published: Published,
 }
 
 /// Synthesises policies from `observation` (in canonical order) into the folder `out`. `progress` is called before each
@@ -100,7 +100,7 @@ fn prove_and_publish(
 ) -> Result<Synthesis, SynthesisError> {
     let files = render::render(observation, &plan, division)?;
     tracing::info!(policies = plan.policies.len(), files = files.len(), "inferred and rendered");
-    let staged = Staged::write(out, &files)?;
+    let staged = Staged::with(out, Edited::Keep, &files)?;
     let manifests = staged.read_back()?.into_iter().map(|(name, text)| Source { name, text });
     let parsed =
         PolicySet::parse(&manifests.collect::<Vec<_>>()).map_err(|failure| SynthesisError::ReadBack(failure.errors))?;
@@ -110,8 +110,8 @@ fn prove_and_publish(
         return Err(SynthesisError::Denied(Box::new(denied(observation, policies, replay))));
     }
     tracing::info!(edges = replay.established, "proven");
-    let removed = staged.publish()?;
-    Ok(Synthesis { plan, replay, files: files.len(), removed })
+    let published = staged.publish()?;
+    Ok(Synthesis { plan, replay, files: files.len(), published })
 }
 
 fn denied(observation: &Observation, policies: PolicySet, replay: Replay) -> Denied {

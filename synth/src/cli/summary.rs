@@ -26,7 +26,7 @@ pub fn write(out: &mut dyn Write, observation: &Observation, synthesis: &Synthes
         plan.policies.len(),
         plan.default_deny.len()
     )?;
-    for file in &synthesis.removed {
+    for file in &synthesis.published.removed {
         writeln!(out, "removed {}, which nothing stands for any more", plain(file))?;
     }
     writeln!(
