@@ -4,13 +4,14 @@
 
 use crate::infer::rules::Plan;
 use crate::infer::{Options, infer};
-use crate::output::{Edited, OutputError, Published, Staged};
+use crate::output::{Edited, Kept, OutputError, Published, Staged};
 use crate::render::kubernetes::Division;
 use crate::render::{self, RenderError};
 use crate::replay::{Denial, Interrupted, Replay, replay};
 use crate::text::{plain, some_of};
 use netwright_policy::{Direction, ParseError, PolicySet, Source};
 use netwright_record::{Edge, Observation};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
@@ -32,6 +33,18 @@ pub enum SynthesisError {
         some_of(.0, ERRORS_NAMED)
     )]
     ReadBack(Vec<ParseError>),
+    /// What somebody wrote where one of our files would be cannot be read.
+    #[error(
+        "cannot parse a file that was kept in place of ours, so nothing was put in place; mend it or remove it: {}{}",
+        some_of(.errors, ERRORS_NAMED),
+        named(.kept)
+    )]
+    Kept {
+        /// What is wrong.
+        errors: Vec<ParseError>,
+        /// The files that were kept.
+        kept: BTreeMap<String, Kept>,
+    },
     /// Someone asked to stop before the files were moved into place.
     #[error("interrupted, so nothing was put in place")]
     Interrupted(#[from] Interrupted),
@@ -47,22 +60,35 @@ pub struct Denied {
     pub policies: PolicySet,
     /// What they deny.
     pub replay: Replay,
+    /// Files of somebody else, which stand where ours would: any of them may be what denies.
+    pub kept: BTreeMap<String, Kept>,
     /// The first denied edges, in words.
     edges: Vec<String>,
 }
 
 impl fmt::Display for Denied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "the policies would deny connections that were seen, so nothing was put in place; please report this \
-             with the observation:",
-        )?;
+        let advice = match self.kept.is_empty() {
+            true => "please report this with the observation",
+            false => "mend or remove the files that were kept, which are named below",
+        };
+        write!(f, "the policies would deny connections that were seen, so nothing was put in place; {advice}:")?;
         self.edges.iter().try_for_each(|edge| write!(f, "\n  {edge}"))?;
         match self.replay.denied.len().saturating_sub(self.edges.len()) {
-            0 => Ok(()),
-            more => write!(f, "\n  and {more} more"),
+            0 => {}
+            more => write!(f, "\n  and {more} more")?,
         }
+        f.write_str(&named(&self.kept))
     }
+}
+
+/// The files that were kept, a line each, and what can be done about them; empty where there are none.
+fn named(kept: &BTreeMap<String, Kept>) -> String {
+    let line = |(name, why): (&String, &Kept)| match why {
+        Kept::Edited => format!("\nkept: {}: {why} (--overwrite replaces it)", plain(name)),
+        Kept::Foreign => format!("\nkept: {}: {why}", plain(name)),
+    };
+    kept.iter().map(line).collect()
 }
 
 /// What was synthesised.
@@ -102,23 +128,32 @@ fn prove_and_publish(
     tracing::info!(policies = plan.policies.len(), files = files.len(), "inferred and rendered");
     let staged = Staged::with(out, Edited::Keep, &files)?;
     let manifests = staged.read_back()?.into_iter().map(|(name, text)| Source { name, text });
+    let kept = staged.kept();
     let parsed =
-        PolicySet::parse(&manifests.collect::<Vec<_>>()).map_err(|failure| SynthesisError::ReadBack(failure.errors))?;
+        PolicySet::parse(&manifests.collect::<Vec<_>>()).map_err(|failure| unreadable(failure.errors, kept.clone()))?;
     let policies = parsed.policies;
     let replay = replay(observation, &policies, progress)?;
     if !replay.denied.is_empty() {
-        return Err(SynthesisError::Denied(Box::new(denied(observation, policies, replay))));
+        return Err(SynthesisError::Denied(Box::new(denied(observation, policies, replay, kept))));
     }
     tracing::info!(edges = replay.established, "proven");
     let published = staged.publish()?;
     Ok(Synthesis { plan, replay, files: files.len(), published })
 }
 
-fn denied(observation: &Observation, policies: PolicySet, replay: Replay) -> Denied {
+/// What somebody wrote is theirs to mend; what we wrote is not.
+fn unreadable(errors: Vec<ParseError>, kept: BTreeMap<String, Kept>) -> SynthesisError {
+    match errors.iter().all(|error| kept.contains_key(&error.origin.file)) {
+        true => SynthesisError::Kept { errors, kept },
+        false => SynthesisError::ReadBack(errors),
+    }
+}
+
+fn denied(observation: &Observation, policies: PolicySet, replay: Replay, kept: BTreeMap<String, Kept>) -> Denied {
     let first = replay.denied.iter().take(ERRORS_NAMED);
     let edges =
         first.filter_map(|denial| Some(describe(observation.edges.get(denial.edge)?, denial, &policies))).collect();
-    Denied { policies, replay, edges }
+    Denied { policies, replay, kept, edges }
 }
 
 fn describe(edge: &Edge, denial: &Denial, policies: &PolicySet) -> String {

@@ -1,6 +1,7 @@
 //! What `netwright synth` says at its end: what was written and proven, and what a person should look at.
 
 use crate::infer::rules::{Findings, ManyPorts, Plan, Unprotected};
+use crate::output::Published;
 use crate::render::evidence::words;
 use crate::render::evidence::{ambiguous, unresolved};
 use crate::synthesis::Synthesis;
@@ -26,9 +27,7 @@ pub fn write(out: &mut dyn Write, observation: &Observation, synthesis: &Synthes
         plan.policies.len(),
         plan.default_deny.len()
     )?;
-    for file in &synthesis.published.removed {
-        writeln!(out, "removed {}, which nothing stands for any more", plain(file))?;
-    }
+    files(out, &synthesis.published)?;
     writeln!(
         out,
         "proof: {} of {} established edges replayed, 0 denied, {} left out on purpose",
@@ -54,6 +53,24 @@ fn widened(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
             "--cidr-budget is exceeded {groups} times: fewer blocks would hold special addresses or the cluster's own"
         ),
     }
+}
+
+/// What became of files that stood there already.
+fn files(out: &mut dyn Write, published: &Published) -> io::Result<()> {
+    for file in &published.removed {
+        writeln!(out, "removed {}, which nothing stands for any more", plain(file))?;
+    }
+    for (file, why) in &published.kept {
+        writeln!(out, "kept {}: {why}; what stands there was proven in place of ours", plain(file))?;
+    }
+    for file in &published.left {
+        writeln!(
+            out,
+            "left {}, which nothing stands for any more: it was edited; remove it if it is not needed",
+            plain(file)
+        )?;
+    }
+    Ok(())
 }
 
 fn review(out: &mut dyn Write, observation: &Observation, findings: &Findings) -> io::Result<()> {

@@ -23,7 +23,8 @@ use std::path::PathBuf;
 ///
 /// The files are written aside, read back, and every connection that was seen is replayed against them. Only when
 /// none is denied are they moved into place. Files of an earlier run are replaced, or removed if nothing stands for
-/// them any more; a file without our marker in its first line is never touched.
+/// them any more. A file that was edited, or that is not ours, is kept and reported, and is proven in place of ours; each
+/// file of ours begins with a digest by which an edit is noticed. review.yaml is yours.
 ///
 /// Attempts that never got through (a port scan, a dead destination) become no rules, nor does the cloud metadata
 /// service; both are listed. Ctrl-C leaves nothing behind. The same observation gives the same bytes.

@@ -42,7 +42,8 @@ fn place() -> (TempDir, PathBuf) {
 #[test]
 fn what_is_no_longer_produced_is_removed_and_what_is_not_ours_stays() {
     let (folder, out) = place();
-    published(&out, &["a/x.yaml", "b/y.yaml", "c/z.yaml", "kustomization.yaml", "rollout.md", "evidence.json"]).unwrap();
+    published(&out, &["a/x.yaml", "b/y.yaml", "c/z.yaml", "kustomization.yaml", "rollout.md", "evidence.json"])
+        .unwrap();
     fs::write(out.join("a/README"), "mine").unwrap();
     fs::write(out.join("b/mine.yaml"), "kind: Mine\n").unwrap();
     fs::write(out.join("review.yaml"), fs::read(out.join("b/y.yaml")).unwrap()).unwrap();
@@ -71,7 +72,8 @@ fn what_was_edited_is_kept_and_read_back_in_place_of_ours() {
     assert!(back["a/plain.yaml"].contains("version: 1") && !back.contains_key("evidence.json"));
     let done = staged.publish().unwrap();
     let kept: Vec<(&str, Kept)> = done.kept.iter().map(|(name, why)| (name.as_str(), *why)).collect();
-    let expected = [("a/edited.yaml", Kept::Edited), ("a/foreign.yaml", Kept::Foreign), ("evidence.json", Kept::Edited)];
+    let expected =
+        [("a/edited.yaml", Kept::Edited), ("a/foreign.yaml", Kept::Foreign), ("evidence.json", Kept::Edited)];
     assert_eq!((kept.as_slice(), done.written), (expected.as_slice(), 2));
     assert_eq!(read(out.join("a/edited.yaml")), edited);
     let done = Staged::with(&out, Edited::Replace, &again.into()).unwrap().publish().unwrap();
@@ -330,7 +332,13 @@ fn tree(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 const NAMES: [&str; 8] = [
-    "a/x.yaml", "a/y.yaml", "a/kustomization.yaml", "b/x.yaml", "c/z.yaml", "evidence.json", "kustomization.yaml",
+    "a/x.yaml",
+    "a/y.yaml",
+    "a/kustomization.yaml",
+    "b/x.yaml",
+    "c/z.yaml",
+    "evidence.json",
+    "kustomization.yaml",
     "rollout.md",
 ];
 
@@ -348,7 +356,7 @@ fn hand() -> impl Strategy<Value = Hand> {
     let name = || prop::sample::select(NAMES.to_vec());
     let other = prop::sample::select(vec!["a/mine.yaml", "mine.json", "b/README", "review.yaml", "d/x.yaml", "x.md"]);
     prop_oneof![
-        (name(), b'a'..b'z').prop_map(|(name, byte)| Hand::Append(name, byte)),
+        (name(), b'a'..=b'z').prop_map(|(name, byte)| Hand::Append(name, byte)),
         name().prop_map(Hand::Overwrite),
         name().prop_map(Hand::Unseal),
         name().prop_map(Hand::Remove),

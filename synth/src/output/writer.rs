@@ -38,12 +38,7 @@ const START: usize = 256;
 const NO_DIGEST: Digest = [b'0'; 16];
 
 impl<'a> Writer<'a> {
-    pub(super) fn new(
-        staged: &'a Staged,
-        name: &str,
-        form: Form,
-        before: Option<Stamp>,
-    ) -> Result<Self, OutputError> {
+    pub(super) fn new(staged: &'a Staged, name: &str, form: Form, before: Option<Stamp>) -> Result<Self, OutputError> {
         let path = below(&staged.tree, name);
         let file = File::create_new(&path).map_err(failed("write", &path))?;
         let mut file = BufWriter::with_capacity(128 * 1024, file);

@@ -11,8 +11,8 @@ use serde_json::Value;
 use serde_saphyr::{Commented, DoubleQuoted, ser_options, to_string_with_options};
 use std::collections::BTreeMap;
 
-/// The first line of each YAML file that Netwright writes. A file that begins otherwise is somebody else's.
-pub const MARKER: &str = "# Written by netwright. A later run replaces this file; remove this line to keep it.";
+/// The first line of each document. In a file the seal stands in its place: see [`crate::output`].
+pub const MARKER: &str = "# Written by netwright.";
 
 /// Comments that stand beside scalars, by path: `/spec/egress/0/to/1/ipBlock/cidr`. Made safe when written.
 pub type Comments = BTreeMap<String, String>;
