@@ -3,7 +3,7 @@
 //!
 //! In YAML and Markdown the seal is a comment in the first line. JSON has no comments: there it is the first field.
 
-use crate::render::yaml::MARKER;
+use crate::render::{rollout, yaml};
 use sha2::{Digest as _, Sha256};
 use std::io::{self, Read};
 
@@ -76,9 +76,9 @@ impl Form {
     /// What a text of this form begins with that stands in the seal already; `None` for a text that cannot be sealed.
     pub(super) fn opening(self, text: &[u8]) -> Option<usize> {
         match self {
-            Form::Yaml => Some(marker(text).unwrap_or_default()),
+            Form::Yaml => Some(first_line(text, yaml::MARKER)),
             Form::Json => text.starts_with(b"{").then_some(1),
-            Form::Markdown => Some(0),
+            Form::Markdown => Some(first_line(text, rollout::MARKER)),
         }
     }
 
@@ -89,9 +89,10 @@ impl Form {
     }
 }
 
-/// The length of the first line, if it is the one by which the writer of YAML marks its documents.
-fn marker(text: &[u8]) -> Option<usize> {
-    text.strip_prefix(MARKER.as_bytes())?.starts_with(b"\n").then_some(MARKER.len() + 1)
+/// The length of the first line, if it is the one by which a writer marks its texts; 0 if it is not.
+fn first_line(text: &[u8], marker: &str) -> usize {
+    let marked = text.strip_prefix(marker.as_bytes()).is_some_and(|rest| rest.starts_with(b"\n"));
+    if marked { marker.len() + 1 } else { 0 }
 }
 
 /// Takes a digest of what is given to it piece by piece.
@@ -217,6 +218,7 @@ fn without_returns(text: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::render::yaml::MARKER;
     use proptest::prelude::*;
 
     fn sealed_text(form: Form, text: &[u8]) -> Vec<u8> {
@@ -244,8 +246,10 @@ mod tests {
         let value: serde_json::Value = serde_json::from_slice(&json).unwrap();
         assert_eq!(value["apiVersion"], "netwright.io/v1");
         assert!(value["writtenBy"].as_str().unwrap().starts_with("netwright (digest "));
-        let marked = format!("{MARKER}\n{}", TEXTS[0].1);
-        assert_eq!(sealed_text(Form::Yaml, marked.as_bytes()), sealed_text(Form::Yaml, TEXTS[0].1.as_bytes()));
+        for ((form, text), marker) in [(TEXTS[0], MARKER), (TEXTS[2], rollout::MARKER)] {
+            let marked = format!("{marker}\n{text}");
+            assert_eq!(sealed_text(form, marked.as_bytes()), sealed_text(form, text.as_bytes()));
+        }
     }
 
     #[test]

@@ -25,8 +25,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub const MARKDOWN: &str = "rollout.md";
 /// The file for programs.
 pub const JSON: &str = "rollout.json";
-/// The first line of [`MARKDOWN`].
-pub const MARKER: &str = "<!-- Written by netwright. A later run replaces this file; remove this line to keep it. -->";
+/// The first line of [`MARKDOWN`]. In a file the seal stands in its place: see [`crate::output`].
+pub const MARKER: &str = "<!-- Written by netwright. -->";
 
 /// The order, in waves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
