@@ -47,7 +47,11 @@ pub(crate) struct Then {
     #[serde(default)]
     code: i32,
     /// Texts that are printed.
+    #[serde(default)]
     prints: Vec<String>,
+    /// Texts that are not.
+    #[serde(default)]
+    silent: Vec<String>,
 }
 
 /// A part that a file holds, or does not hold.
@@ -119,7 +123,9 @@ impl Then {
         let exit =
             (code != Some(self.code)).then(|| format!("exit code {code:?}, expected {}, of {}", self.code, what()));
         let missing = self.prints.iter().filter(|text| !printed.contains(text.as_str()));
-        exit.into_iter().chain(missing.map(|text| format!("{text:?} is not printed by {}", what()))).collect()
+        let missing = missing.map(|text| format!("{text:?} is not printed by {}", what()));
+        let silent = self.silent.iter().filter(|text| printed.contains(text.as_str()));
+        exit.into_iter().chain(missing).chain(silent.map(|text| format!("{text:?} is printed by {}", what()))).collect()
     }
 }
 

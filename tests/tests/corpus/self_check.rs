@@ -33,7 +33,7 @@ fn outcome() -> Outcome {
 
 fn claims() -> Result<()> {
     let broken = |text: &str| -> Result<usize> { Ok(serde_yaml::from_str::<Expect>(text)?.broken(&outcome()).len()) };
-    let right = "{prints: [wrote], present: [b, b/a.yaml], absent: [b/c.yaml], contents: [{file: b/a.yaml, at: /metadata, has: {name: a}, lacks: {name: b}, text: '# Written'}], then: [{run: [check], code: 3, prints: [denied]}]}";
+    let right = "{prints: [wrote], present: [b, b/a.yaml], absent: [b/c.yaml], contents: [{file: b/a.yaml, at: /metadata, has: {name: a}, lacks: {name: b}, text: '# Written'}], then: [{run: [check], code: 3, prints: [denied], silent: [allowed]}]}";
     ensure!(broken(right)? == 0);
     for wrong in [
         "{code: 1}",
@@ -49,6 +49,7 @@ fn claims() -> Result<()> {
         "{contents: [{file: b/a.yaml, text: Egress}]}",
         "{then: [{run: [check], prints: [denied]}]}",
         "{then: [{run: [check], code: 3, prints: [allowed]}]}",
+        "{then: [{run: [check], code: 3, silent: [denied]}]}",
     ] {
         ensure!(broken(wrong)? == 1, "{wrong} is not noticed");
     }
@@ -106,6 +107,9 @@ fn pending() -> Result<()> {
     let list = Pending::parse("# comment\n\na-case: what is missing: all\n")?;
     ensure!(list.missing("a-case") == Some("what is missing: all") && list.missing("other").is_none());
     ensure!(list.check(&[]).is_err());
+    let failed = || Err(anyhow::anyhow!("broken"));
+    ensure!(list.judge("a-case", failed()).is_ok() && list.judge("a-case", Ok(())).is_err());
+    ensure!(list.judge("other", failed()).is_err() && list.judge("other", Ok(())).is_ok());
     ensure!(Pending::parse("a: b\na: c").is_err() && Pending::parse("a").is_err());
     Ok(())
 }
