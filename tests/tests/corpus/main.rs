@@ -46,6 +46,8 @@ fn main() -> Result<ExitCode> {
     let (all, pending) = (Arc::clone(&cases), Arc::clone(&pending));
     trials.push(Trial::test(SIZE, move || answer(pending.judge(SIZE, size::no_rule_is_longer(&all)))));
     let all = Arc::clone(&cases);
+    trials.push(Trial::test("size-can-fail", move || answer(size::can_fail(&all))));
+    let all = Arc::clone(&cases);
     trials.push(Trial::test("number", move || answer(number(&all))));
     trials.extend(self_check::trials());
     Ok(libtest_mimic::run(&arguments, trials).exit_code())
