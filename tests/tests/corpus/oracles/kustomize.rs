@@ -55,10 +55,18 @@ fn compare(program: &Path, run: &Run) -> Result<(usize, usize)> {
     Ok((built.len(), closed.len()))
 }
 
-/// Whether a file holds policies that were just written: a manifest below a namespace's folder, and not somebody else's.
+/// Whether a file holds policies of this run: it carries our marker, or it is somebody's that stands at the place of one
+/// of ours, which the folder's kustomization lists.
 fn is_listed(name: &str, run: &Run) -> bool {
-    let is_ours = run.outcome.files.get(name).is_some_and(|text| text.starts_with("# Written by netwright"));
-    name.ends_with(".yaml") && name.contains('/') && !is_kustomization(name) && is_ours
+    let Some((folder, file)) = name.split_once('/').filter(|_| name.ends_with(".yaml") && !is_kustomization(name))
+    else {
+        return false;
+    };
+    let files = &run.outcome.files;
+    let is_ours = files.get(name).is_some_and(|text| text.starts_with("# Written by netwright"));
+    let list = files.get(&format!("{folder}/kustomization.yaml")).map(|text| documents(text).unwrap_or_default());
+    let resources = list.iter().flatten().filter_map(|list| list["resources"].as_array()).flatten();
+    is_ours || resources.filter_map(Value::as_str).any(|resource| resource == file)
 }
 
 fn text<'a>(document: &'a Value, pointer: &str) -> &'a str {
