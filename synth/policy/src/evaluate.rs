@@ -4,6 +4,7 @@
 
 use crate::cluster::{Cluster, Party, Pod, Traffic};
 use crate::model::{Direction, IpBlock, NetworkPolicy, Peer, PortRange, Ports, Rule};
+use crate::peers::PeerIndex;
 use crate::set::PolicySet;
 use crate::verdict::{Answer, Decision, Exemption, Verdict};
 use crate::{Protocol, Selector};
@@ -145,16 +146,36 @@ impl Asked<'_> {
     fn first_admitting(&self, seen: Seen) -> Option<Decision> {
         self.isolated_by.iter().find_map(|&index| {
             let policy = self.set.policies().get(index)?;
-            let rule = policy.rules(self.direction)?.iter().position(|rule| self.admits(policy, rule, seen))?;
+            let mut rules = policy.rules(self.direction)?.iter().enumerate();
+            let (rule, _) = rules.find(|(number, rule)| {
+                let index = || self.set.long_rule(index, self.direction, *number);
+                self.is_for_port(rule) && self.is_for_peer(policy, rule, index, seen)
+            })?;
             Some(Decision::Allowed { policy: index, rule })
         })
     }
 
     /// "The traffic must match both ports and from."
-    fn admits(&self, policy: &NetworkPolicy, rule: &Rule, seen: Seen) -> bool {
+    fn is_for_port(&self, rule: &Rule) -> bool {
         let Some(target) = self.target else { return false };
-        let port = rule.ports.as_ref().is_none_or(|ports| ports.iter().any(|range| target.is_in(range)));
-        port && rule.peers.as_ref().is_none_or(|peers| peers.iter().any(|peer| self.is_peer(policy, peer, seen)))
+        rule.ports.as_ref().is_none_or(|ports| ports.iter().any(|range| target.is_in(range)))
+    }
+
+    /// Tries the peers; of very many only those that `index` finds.
+    fn is_for_peer<'i>(
+        &self,
+        policy: &NetworkPolicy,
+        rule: &Rule,
+        index: impl Fn() -> Option<&'i PeerIndex>,
+        seen: Seen,
+    ) -> bool {
+        let Some(peers) = &rule.peers else { return true };
+        let at = |place: usize| peers.get(place).is_some_and(|peer| self.is_peer(policy, peer, seen));
+        match (index(), seen) {
+            (Some(index), Seen::Pod(pod)) => index.of_pod(pod).any(at),
+            (Some(index), Seen::Address(address)) => index.of_address(address).any(at),
+            (None, _) | (_, Seen::Unknown) => peers.iter().any(|peer| self.is_peer(policy, peer, seen)),
+        }
     }
 
     fn is_peer(&self, policy: &NetworkPolicy, peer: &Peer, seen: Seen) -> bool {

@@ -1,41 +1,31 @@
-//! Which policies may select a pod, found without looking at all of them. For the evaluator, which asks by one pod's
-//! namespace and labels, hundreds of thousands of times.
+//! Which policies may select a pod, and which of their peers may be it, found without looking at all of them. For the
+//! evaluator, which asks by one pod's namespace and labels, hundreds of thousands of times.
 
 use crate::Pod;
+use crate::filed::Filed;
 use crate::model::{Direction, NetworkPolicy};
-use crate::selector::{Operator, Requirement};
+use crate::peers::{LONG, PeerIndex};
+use crate::selector::Selector;
 use crate::shorthand::Map;
 use std::collections::BTreeMap;
 
-/// Label key, then label value, to something.
-type ByLabel<T> = BTreeMap<String, Map<String, T>>;
-
-/// The policies of each namespace.
+/// The policies of each namespace, each filed under the rarest label it requires; and the peers of long rules.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Index {
-    namespaces: Map<String, Namespace>,
-}
-
-/// The policies of one namespace, each filed under the rarest label it requires, or as unfiled.
-#[derive(Debug, Clone, Default)]
-struct Namespace {
-    /// Of one key or two, most often.
-    by_label: ByLabel<Vec<Entry>>,
-    /// Those that require no label to have one of some values: default-deny, `NotIn`, `Exists`.
-    unfiled: Vec<Entry>,
+    namespaces: Map<String, Filed<Member>>,
+    /// By the place of the policy, the direction and the place of the rule.
+    long_rules: Map<(usize, Direction, usize), PeerIndex>,
 }
 
 /// A policy as the index knows it: enough to say of most pods whether it isolates them without looking at the policy.
 #[derive(Debug, Clone, Copy)]
-struct Entry {
+struct Member {
     policy: usize,
     isolates_ingress: bool,
     isolates_egress: bool,
-    /// Whether its selector requires nothing but the label it is filed under.
-    is_certain: bool,
 }
 
-impl Entry {
+impl Member {
     fn isolates(&self, direction: Direction) -> bool {
         match direction {
             Direction::Ingress => self.isolates_ingress,
@@ -46,87 +36,46 @@ impl Entry {
 
 impl Index {
     pub(crate) fn new(policies: &[NetworkPolicy]) -> Self {
-        let mut members = BTreeMap::<&str, Vec<(usize, &NetworkPolicy)>>::new();
-        for (index, policy) in policies.iter().enumerate() {
-            members.entry(&policy.namespace).or_default().push((index, policy));
+        let mut members = BTreeMap::<&str, Vec<(Member, &Selector)>>::new();
+        for (policy, manifest) in policies.iter().enumerate() {
+            let NetworkPolicy { isolates_ingress, isolates_egress, .. } = *manifest;
+            let member = Member { policy, isolates_ingress, isolates_egress };
+            members.entry(&manifest.namespace).or_default().push((member, &manifest.pod_selector));
         }
-        let namespaces = members.iter().map(|(name, members)| ((*name).to_owned(), Namespace::new(members))).collect();
-        Self { namespaces }
+        let namespaces = members.iter().map(|(name, members)| ((*name).to_owned(), Filed::new(members))).collect();
+        Self { namespaces, long_rules: long_rules(policies) }
     }
 
     /// The policies of the pod's namespace that isolate it in a direction, in ascending order. `selects` is asked about
     /// those of which the index cannot tell whether they select the pod.
     pub(crate) fn isolating(&self, pod: &Pod, direction: Direction, selects: impl Fn(usize) -> bool) -> Vec<usize> {
         let Some(namespace) = self.namespaces.get(&pod.namespace) else { return Vec::new() };
-        let mut found = Vec::new();
-        let mut add = |entries: &[Entry]| {
-            for entry in entries {
-                if entry.isolates(direction) && (entry.is_certain || selects(entry.policy)) {
-                    found.push(entry.policy);
-                }
-            }
-        };
-        add(&namespace.unfiled);
-        for (key, values) in &namespace.by_label {
-            if let Some(entries) = pod.label(key).and_then(|value| values.get(value)) {
-                add(entries);
-            }
-        }
+        let candidates = namespace.candidates(|key| pod.label(key));
+        let isolating = candidates
+            .filter(|entry| entry.thing.isolates(direction) && (entry.is_certain || selects(entry.thing.policy)));
+        let mut found: Vec<usize> = isolating.map(|entry| entry.thing.policy).collect();
         found.sort_unstable();
         found
     }
+
+    /// The peers of a rule, where they are so many that trying each would take long.
+    pub(crate) fn peers(&self, policy: usize, direction: Direction, rule: usize) -> Option<&PeerIndex> {
+        self.long_rules.get(&(policy, direction, rule))
+    }
 }
 
-impl Namespace {
-    fn new(members: &[(usize, &NetworkPolicy)]) -> Self {
-        let mut frequency = ByLabel::<usize>::new();
-        for (key, value) in members.iter().flat_map(|(_, policy)| required(policy)).flat_map(pairs) {
-            *frequency.entry(key.to_owned()).or_default().entry(value.to_owned()).or_default() += 1;
-        }
-        let mut namespace = Self::default();
-        for (index, policy) in members {
-            match required(policy).min_by_key(|requirement| commonness(requirement, &frequency)) {
-                Some(requirement) => namespace.file(entry(*index, policy, 1), requirement),
-                None => namespace.unfiled.push(entry(*index, policy, 0)),
+fn long_rules(policies: &[NetworkPolicy]) -> Map<(usize, Direction, usize), PeerIndex> {
+    let mut long = Map::default();
+    for (number, policy) in policies.iter().enumerate() {
+        for (direction, rules) in [(Direction::Ingress, &policy.ingress), (Direction::Egress, &policy.egress)] {
+            for (place, rule) in rules.iter().enumerate() {
+                if let Some(peers) = rule.peers.as_ref().filter(|peers| peers.len() >= LONG) {
+                    long.insert((number, direction, place), PeerIndex::new(&policy.namespace, peers));
+                }
             }
         }
-        namespace
     }
-
-    fn file(&mut self, entry: Entry, requirement: &Requirement) {
-        for (key, value) in pairs(requirement) {
-            self.by_label.entry(key.to_owned()).or_default().entry(value.to_owned()).or_default().push(entry);
-        }
-    }
-}
-
-/// The entry of a policy that is filed under so many of its requirements, one or none.
-fn entry(policy: usize, manifest: &NetworkPolicy, filed: usize) -> Entry {
-    Entry {
-        policy,
-        isolates_ingress: manifest.isolates_ingress,
-        isolates_egress: manifest.isolates_egress,
-        is_certain: manifest.pod_selector.requirements.len() == filed,
-    }
-}
-
-/// The requirements under which a policy can be filed. A pod has one value for a key, so it meets the policy once.
-fn required(policy: &NetworkPolicy) -> impl Iterator<Item = &Requirement> {
-    policy.pod_selector.requirements.iter().filter(|requirement| matches!(requirement.operator, Operator::In(_)))
-}
-
-fn pairs(requirement: &Requirement) -> impl Iterator<Item = (&str, &str)> {
-    let values = match &requirement.operator {
-        Operator::In(values) => Some(values),
-        _ => None,
-    };
-    values.into_iter().flatten().map(|value| (requirement.key.as_str(), value.as_str()))
-}
-
-/// How many policies stand under the labels of a requirement: the fewer, the less a pod's candidates.
-fn commonness(requirement: &Requirement, frequency: &ByLabel<usize>) -> usize {
-    let count = |(key, value)| frequency.get(key).and_then(|values| values.get(value));
-    pairs(requirement).filter_map(count).sum()
+    long
 }
 
 #[cfg(test)]

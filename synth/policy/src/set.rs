@@ -5,17 +5,20 @@ use crate::index::Index;
 use crate::load::{Parsed, ReadOptions, Source};
 use crate::model::{Direction, NetworkPolicy};
 use crate::parse::Kept;
+use crate::peers::PeerIndex;
 use crate::shorthand::Shorthand;
 use crate::verdict::{Answer, Verdict};
 use crate::{Cluster, Party, Pod, Protocol, Traffic, evaluate, parse};
 use std::path::Path;
+use std::sync::OnceLock;
 
 /// NetworkPolicies that are in force together.
 #[derive(Debug, Clone, Default)]
 pub struct PolicySet {
     policies: Vec<NetworkPolicy>,
     index: Index,
-    shorthand: Shorthand,
+    /// Made when first asked for: single verdicts do without.
+    shorthand: OnceLock<Shorthand>,
     kept: Vec<Kept>,
 }
 
@@ -47,8 +50,8 @@ impl PolicySet {
     }
 
     pub(crate) fn with_texts(policies: Vec<NetworkPolicy>, kept: Vec<Kept>) -> Self {
-        let (index, shorthand) = (Index::new(&policies), Shorthand::new(&policies));
-        Self { policies, index, shorthand, kept }
+        let index = Index::new(&policies);
+        Self { policies, index, shorthand: OnceLock::new(), kept }
     }
 
     /// The policies. Decisions name them by their place here.
@@ -68,7 +71,7 @@ impl PolicySet {
 
     /// The policies with everything that repeats replaced by a number.
     pub(crate) fn shorthand(&self) -> &Shorthand {
-        &self.shorthand
+        self.shorthand.get_or_init(|| Shorthand::new(&self.policies))
     }
 
     /// Whether `from` may open a connection to `to` (or send the first datagram), and why.
@@ -82,6 +85,11 @@ impl PolicySet {
     /// speak about and a policy isolates an end.
     pub fn ask(&self, cluster: &Cluster, from: &Party, to: &Party, traffic: Traffic) -> Answer {
         evaluate::answer(self, cluster, from, to, traffic)
+    }
+
+    /// The peers of a rule by what they may be, where there are very many.
+    pub(crate) fn long_rule(&self, policy: usize, direction: Direction, rule: usize) -> Option<&PeerIndex> {
+        self.index.peers(policy, direction, rule)
     }
 
     /// The policies that isolate a pod in a direction, in ascending order; none means that it is open.

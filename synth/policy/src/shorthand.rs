@@ -1,5 +1,5 @@
 //! Policies with everything that repeats replaced by a number: thousands of policies name the same few selectors, blocks
-//! and lists of ports. Made once when a set is read, for the relation, which then resolves each only once.
+//! and lists of ports. Made once for a set, when a relation first asks, which then resolves each only once.
 
 use crate::model::{Direction, IpBlock, NetworkPolicy, Peer, PortRange, Rule};
 use crate::selector::Selector;

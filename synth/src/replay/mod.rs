@@ -81,8 +81,8 @@ struct Replaying<'a> {
     parties: Parties<'a>,
 }
 
-impl Replaying<'_> {
-    fn edge(&self, number: usize, edge: &Edge, replay: &mut Replay) {
+impl<'a> Replaying<'a> {
+    fn edge(&self, number: usize, edge: &'a Edge, replay: &mut Replay) {
         let (clients, servers) = (self.parties.clients(edge), self.parties.servers(edge));
         let (denials_before, left_out_before) = (replay.denied.len(), replay.left_out.len());
         for (client, server) in clients.iter().flat_map(|client| servers.iter().map(move |server| (client, server))) {
@@ -133,8 +133,8 @@ impl Replaying<'_> {
 /// The decision for the first of `alike` that is denied with its own addresses; `bare` where there are no pods.
 fn worst(alike: &Alike, bare: Decision, ask: impl Fn(&Party) -> Decision) -> Decision {
     let mut last = bare;
-    for pod in &alike.pods {
-        last = ask(&Party::Pod(pod));
+    for pod in alike.pods() {
+        last = ask(&Party::Pod(&pod));
         if !last.allows() {
             break;
         }

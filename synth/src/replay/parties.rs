@@ -1,11 +1,12 @@
 //! The parties that stand for an endpoint in a replay: every kind of pod a workload had, every address that was seen.
 
-use crate::index::Index;
+use crate::index::{Facts, Index};
 use crate::state::convert::named_ports;
 use netwright_policy::{Labels, METADATA_NAME, NamedPort, Party, Pod, PolicySet};
 use netwright_record::inventory::{self, WorkloadRef};
 use netwright_record::{Edge, Endpoint};
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::rc::Rc;
 
@@ -16,25 +17,55 @@ const SOMEWHERE: [IpAddr; 2] =
 
 /// Pods that no policy can tell apart except by their addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Alike {
+pub struct Alike<'a> {
     /// Such a pod without addresses: what selectors alone decide about it.
     pub bare: Pod,
-    /// The pods, each with its addresses; empty where the inventory holds none.
-    pub pods: Vec<Pod>,
+    /// The pods as the inventory has them; none where it holds none.
+    known: Vec<&'a inventory::Pod>,
+    /// What is added to their names.
+    suffix: &'static str,
+}
+
+impl<'a> Alike<'a> {
+    /// The pods, each with its addresses. Made one by one, since seldom more than [`Alike::bare`] is asked about.
+    pub fn pods(&self) -> impl Iterator<Item = Pod> {
+        self.known.iter().map(|pod| Pod {
+            name: format!("{}{}", pod.name, self.suffix),
+            addresses: pod.addresses.iter().map(|held| held.ip).collect(),
+            ..self.bare.clone()
+        })
+    }
+
+    /// Those of the pods that ran on the node called `name`, which has these addresses.
+    fn of_node(&self, name: &str, node_addresses: &[IpAddr]) -> Self {
+        Self {
+            bare: Pod { node_addresses: node_addresses.to_vec(), ..self.bare.clone() },
+            known: self.known.iter().copied().filter(|pod| pod.node.as_deref() == Some(name)).collect(),
+            suffix: self.suffix,
+        }
+    }
+
+    /// The same pods under other names: two pods of one workload are two pods, not one that talks to itself.
+    fn into_client(mut self) -> Self {
+        // No pod has a blank in its name, so nobody else's is hit.
+        self.suffix = " (client)";
+        self.bare.name.push_str(self.suffix);
+        self
+    }
 }
 
 /// One party that stands for an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum End {
+pub enum End<'a> {
     /// Pods.
-    Pods(Rc<Alike>),
+    Pods(Rc<Alike<'a>>),
     /// A node, by the addresses it may use.
     Node(Vec<IpAddr>),
     /// An address.
     Address(IpAddr),
 }
 
-impl End {
+impl End<'_> {
     /// The party by which the end is first asked about: for pods, one without addresses.
     pub fn party(&self) -> Party<'_> {
         match self {
@@ -60,58 +91,71 @@ impl End {
     }
 }
 
-/// The pods of one workload, once for each end of an edge.
-#[derive(Default)]
-struct Sides {
-    clients: Vec<Rc<Alike>>,
-    servers: Vec<Rc<Alike>>,
-}
+/// What stands for a workload.
+type Group<'a> = Rc<[Rc<Alike<'a>>]>;
 
-/// Finds the parties of endpoints. Holds the pods of each workload, grouped once by what the policies look at.
+/// Finds the parties of endpoints: the pods of a workload, grouped by what the policies look at.
+///
+/// Edges come in the order of their clients, so of these one is kept at a time. Servers are kept: they are few beside
+/// those who call them.
 pub struct Parties<'a> {
     index: &'a Index<'a>,
-    pods: BTreeMap<&'a WorkloadRef, Sides>,
+    keys: BTreeSet<&'a str>,
+    client: RefCell<Option<(&'a WorkloadRef, Group<'a>)>>,
+    servers: RefCell<HashMap<&'a WorkloadRef, Group<'a>>>,
 }
 
 impl<'a> Parties<'a> {
-    /// Groups the pods of `index` by the labels that any selector of `policies` mentions.
-    pub fn new(index: &'a Index<'a>, policies: &PolicySet) -> Self {
-        let keys = mentioned_keys(policies);
-        let sides = |workload| {
-            let servers = alike(index, workload, &keys);
-            let clients = servers.iter().map(as_client).map(Rc::new).collect();
-            Sides { clients, servers: servers.into_iter().map(Rc::new).collect() }
-        };
-        Self { index, pods: index.workloads().map(|(workload, _)| (workload, sides(workload))).collect() }
+    /// Parties by the labels that any selector of `policies` mentions.
+    pub fn new(index: &'a Index<'a>, policies: &'a PolicySet) -> Self {
+        Self { index, keys: mentioned_keys(policies), client: RefCell::default(), servers: RefCell::default() }
     }
 
     /// The parties that stand for the client of `edge`.
-    pub fn clients(&self, edge: &Edge) -> Vec<End> {
+    pub fn clients(&self, edge: &'a Edge) -> Vec<End<'a>> {
         match self.index.own_node(edge) {
             Some((node, _)) => vec![End::Node(self.own_node(node, edge))],
-            None => self.ends(&edge.client, &edge.client_addresses, |sides| &sides.clients),
+            None => self.ends(&edge.client, &edge.client_addresses, |workload| self.client(workload)),
         }
     }
 
     /// The parties that stand for the server of `edge`.
-    pub fn servers(&self, edge: &Edge) -> Vec<End> {
+    pub fn servers(&self, edge: &'a Edge) -> Vec<End<'a>> {
         match self.index.own_node(edge) {
             Some((node, server)) => self.on_node(server, node, edge),
-            None => self.ends(&edge.server, &edge.server_addresses, |sides| &sides.servers),
+            None => self.ends(&edge.server, &edge.server_addresses, |workload| self.server(workload)),
         }
     }
 
-    fn ends(&self, endpoint: &Endpoint, seen: &BTreeSet<IpAddr>, side: impl Fn(&Sides) -> &Vec<Rc<Alike>>) -> Vec<End> {
+    fn client(&self, workload: &'a WorkloadRef) -> Group<'a> {
+        let mut last = self.client.borrow_mut();
+        match &*last {
+            Some((known, group)) if *known == workload => Rc::clone(group),
+            _ => {
+                let group = group(alike(self.index, workload, &self.keys).map(Alike::into_client));
+                *last = Some((workload, Rc::clone(&group)));
+                group
+            }
+        }
+    }
+
+    fn server(&self, workload: &'a WorkloadRef) -> Group<'a> {
+        let mut servers = self.servers.borrow_mut();
+        let group = servers.entry(workload).or_insert_with(|| group(alike(self.index, workload, &self.keys)));
+        Rc::clone(group)
+    }
+
+    fn ends(
+        &self,
+        endpoint: &'a Endpoint,
+        seen: &BTreeSet<IpAddr>,
+        pods: impl Fn(&'a WorkloadRef) -> Group<'a>,
+    ) -> Vec<End<'a>> {
         match endpoint {
             Endpoint::Workload(workload) if self.is_on_host_network(workload) => {
                 vec![node(seen, || self.index.addresses_of_nodes_of(workload))]
             }
-            Endpoint::Workload(workload) => self
-                .pods
-                .get(workload)
-                .into_iter()
-                .flat_map(|sides| side(sides).iter().cloned().map(End::Pods))
-                .collect(),
+            Endpoint::Workload(workload) => pods(workload).iter().cloned().map(End::Pods).collect(),
             Endpoint::Node { name, .. } => vec![node(seen, || self.index.node_addresses(name))],
             Endpoint::ApiServer if seen.is_empty() => addresses(self.index.api_server_addresses()),
             Endpoint::ApiServer | Endpoint::ExternalName { .. } => addresses(seen),
@@ -134,43 +178,28 @@ impl<'a> Parties<'a> {
     }
 
     /// The pods of `server` on the node from which `edge` came: the node is their own.
-    fn on_node(&self, server: &WorkloadRef, name: &str, edge: &Edge) -> Vec<End> {
+    fn on_node(&self, server: &'a WorkloadRef, name: &str, edge: &Edge) -> Vec<End<'a>> {
         let node_addresses = self.own_node(name, edge);
-        let there = self.index.facts(server).map(|facts| facts.pods.as_slice()).unwrap_or_default();
-        let there: BTreeSet<&str> =
-            there.iter().filter(|pod| pod.node.as_deref() == Some(name)).map(|pod| pod.name.as_str()).collect();
-        let groups = self.pods.get(server).into_iter().flat_map(|sides| &sides.servers);
-        groups
-            .map(|alike| alike.of_node(&there, &node_addresses))
-            .filter(|alike| !alike.pods.is_empty())
+        self.server(server)
+            .iter()
+            .map(|alike| alike.of_node(name, &node_addresses))
+            .filter(|alike| !alike.known.is_empty())
             .map(|alike| End::Pods(Rc::new(alike)))
             .collect()
     }
 }
 
-impl Alike {
-    /// Those of the pods that are among `names`, with the addresses of their node.
-    fn of_node(&self, names: &BTreeSet<&str>, node_addresses: &[IpAddr]) -> Self {
-        let there = |pod: &Pod| Pod { node_addresses: node_addresses.to_vec(), ..pod.clone() };
-        let pods = self.pods.iter().filter(|pod| names.contains(pod.name.as_str())).map(there).collect();
-        Self { bare: there(&self.bare), pods }
-    }
+fn group<'a>(alike: impl Iterator<Item = Alike<'a>>) -> Group<'a> {
+    alike.map(Rc::new).collect()
 }
 
-/// The same pods under other names: two pods of one workload are two pods, not one that talks to itself.
-fn as_client(alike: &Alike) -> Alike {
-    // No pod has a blank in its name, so nobody else's is hit.
-    let renamed = |pod: &Pod| Pod { name: format!("{} (client)", pod.name), ..pod.clone() };
-    Alike { bare: renamed(&alike.bare), pods: alike.pods.iter().map(renamed).collect() }
-}
-
-fn node(seen: &BTreeSet<IpAddr>, of_inventory: impl FnOnce() -> BTreeSet<IpAddr>) -> End {
+fn node<'a>(seen: &BTreeSet<IpAddr>, of_inventory: impl FnOnce() -> BTreeSet<IpAddr>) -> End<'a> {
     let addresses = if seen.is_empty() { of_inventory() } else { seen.clone() };
     End::Node(addresses.into_iter().collect())
 }
 
 /// One end an address; where there is none, one that is known to be at no address.
-fn addresses(seen: &BTreeSet<IpAddr>) -> Vec<End> {
+fn addresses<'a>(seen: &BTreeSet<IpAddr>) -> Vec<End<'a>> {
     if seen.is_empty() { vec![End::Node(Vec::new())] } else { seen.iter().copied().map(End::Address).collect() }
 }
 
@@ -190,41 +219,36 @@ fn mentioned_keys(policies: &PolicySet) -> BTreeSet<&str> {
     keys
 }
 
-fn alike(index: &Index, workload: &WorkloadRef, keys: &BTreeSet<&str>) -> Vec<Alike> {
-    let Some(facts) = index.facts(workload) else { return Vec::new() };
-    let mut groups: BTreeMap<(Labels, Vec<NamedPort>), Vec<Pod>> = BTreeMap::new();
-    for pod in facts.pods.iter().filter(|pod| !pod.host_network) {
-        let labels = project(&pod.labels, keys);
-        let ports = named_ports(&pod.ports);
-        groups.entry((labels.clone(), ports.clone())).or_default().push(exact(pod, labels, ports));
+/// The pods of `workload`, those together that have the same labels, as far as `keys` go, and the same named ports.
+fn alike<'a>(
+    index: &Index<'a>,
+    workload: &WorkloadRef,
+    keys: &BTreeSet<&str>,
+) -> impl Iterator<Item = Alike<'a>> + use<'a> {
+    let mut groups: BTreeMap<(Labels, Vec<NamedPort>), Vec<&'a inventory::Pod>> = BTreeMap::new();
+    let facts = index.facts(workload);
+    for pod in facts.iter().flat_map(|facts| &facts.pods).filter(|pod| !pod.host_network) {
+        groups.entry((project(&pod.labels, keys), named_ports(&pod.ports))).or_default().push(pod);
     }
-    if groups.is_empty() {
-        let labels = facts.declared.map(|declared| {
-            declared.labels.iter().chain(&declared.selector).map(|(key, value)| (key.clone(), value.clone())).collect()
-        });
-        let ports = facts.declared.map(|declared| named_ports(&declared.ports)).unwrap_or_default();
-        groups.insert((project(&labels.unwrap_or_default(), keys), ports), Vec::new());
+    if let Some(facts) = facts.filter(|_| groups.is_empty()) {
+        groups.insert(of_template(facts, keys), Vec::new());
     }
-    groups.into_iter().map(|((labels, ports), pods)| Alike { bare: bare(workload, labels, ports), pods }).collect()
+    let (namespace, name) = (workload.namespace.clone(), workload.name.clone());
+    groups.into_iter().map(move |((labels, ports), known)| {
+        let (namespace, name) = (namespace.clone(), name.clone());
+        let bare = Pod { namespace, name, labels, addresses: Vec::new(), node_addresses: Vec::new(), ports };
+        Alike { bare, known, suffix: "" }
+    })
+}
+
+/// What a pod of a workload without pods would have.
+fn of_template(facts: &Facts, keys: &BTreeSet<&str>) -> (Labels, Vec<NamedPort>) {
+    let Some(declared) = facts.declared else { return Default::default() };
+    let labels = declared.labels.iter().chain(&declared.selector).map(|(key, value)| (key.clone(), value.clone()));
+    (project(&labels.collect(), keys), named_ports(&declared.ports))
 }
 
 fn project(labels: &Labels, keys: &BTreeSet<&str>) -> Labels {
     let mentioned = labels.iter().filter(|(key, _)| keys.contains(key.as_str()));
     mentioned.map(|(key, value)| (key.clone(), value.clone())).collect()
-}
-
-fn bare(workload: &WorkloadRef, labels: Labels, ports: Vec<NamedPort>) -> Pod {
-    let (namespace, name) = (workload.namespace.clone(), workload.name.clone());
-    Pod { namespace, name, labels, addresses: Vec::new(), node_addresses: Vec::new(), ports }
-}
-
-fn exact(pod: &inventory::Pod, labels: Labels, ports: Vec<NamedPort>) -> Pod {
-    Pod {
-        namespace: pod.namespace.clone(),
-        name: pod.name.clone(),
-        labels,
-        addresses: pod.addresses.iter().map(|held| held.ip).collect(),
-        node_addresses: Vec::new(),
-        ports,
-    }
 }
