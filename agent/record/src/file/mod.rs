@@ -8,6 +8,8 @@
 //! it does not know, the latter with a [`Warning`]. What an older reader would misread raises the major version, which it refuses.
 
 mod error;
+mod parallel;
+mod parse;
 mod read;
 mod write;
 
@@ -68,6 +70,26 @@ pub enum Record {
     /// Only ever read: a kind that a later minor version brought.
     #[serde(other, skip_serializing)]
     Unknown,
+}
+
+/// A [`Record`] that is only written. Its form is that of the other.
+#[derive(Debug, Serialize)]
+#[serde(tag = "record", rename_all = "kebab-case")]
+pub(crate) enum RecordRef<'a> {
+    Header(&'a Header),
+    Coverage(&'a Coverage),
+    Namespace(&'a Namespace),
+    Workload(&'a Workload),
+    Pod(&'a Pod),
+    Service(&'a Service),
+    Node(&'a Node),
+    CronJob(&'a CronJob),
+    Policy(&'a Policy),
+    ApiExtension(&'a ApiExtension),
+    Flow(&'a Flow),
+    Edge(&'a Edge),
+    Unresolved(&'a Unresolved),
+    End { records: u64 },
 }
 
 /// What the file is, and over which time it speaks.

@@ -4,6 +4,7 @@
 //! where a few compressed bytes would become an endless one.
 
 use super::error::{ReadError, Warning};
+use super::parallel::{CHUNK, Chunk, ParsedChunk, parse_all};
 use super::{FORMAT, Header, LONGEST_LINE, Record, current_format};
 use crate::Observation;
 use crate::coverage::Coverage;
@@ -78,14 +79,57 @@ struct Unknown {
     kinds: Vec<String>,
 }
 
-/// What came of asking for a line.
-enum Line {
-    /// One with its end, or the last of the file.
-    Read,
-    /// No more.
+/// Why there are no more lines.
+enum Stop {
+    /// The end of the file.
     End,
     /// The compressed data stops.
     CutShort(String),
+    /// A line longer than any record.
+    TooLong,
+    /// The compressed data is damaged.
+    Damaged(String),
+    /// The file cannot be read.
+    Failed(io::Error),
+}
+
+/// Takes lines from a file, until something stops it.
+struct Lines<R> {
+    input: R,
+    compressed: bool,
+    stop: Option<Stop>,
+}
+
+impl<R: BufRead> Lines<R> {
+    /// The next lines, some [`CHUNK`] bytes; `None` where there are no more.
+    fn chunk(&mut self) -> Option<Chunk> {
+        let mut chunk = Chunk::default();
+        while self.stop.is_none() && chunk.bytes.len() < CHUNK {
+            let start = chunk.bytes.len();
+            self.stop = self.line(&mut chunk.bytes);
+            if self.stop.is_none() {
+                chunk.lines.push(start..chunk.bytes.len());
+            }
+        }
+        (!chunk.lines.is_empty()).then_some(chunk)
+    }
+
+    /// Adds one line, with its end unless it is the last of the file. What is there of a line that is cut short in the
+    /// middle of compressed data is worth nothing.
+    fn line(&mut self, into: &mut Vec<u8>) -> Option<Stop> {
+        // One byte more than a line may have: its end, or the proof that it is too long.
+        match self.input.by_ref().take(LONGEST_LINE as u64 + 1).read_until(b'\n', into) {
+            Ok(0) => Some(Stop::End),
+            Ok(length) if length > LONGEST_LINE && !into.ends_with(b"\n") => Some(Stop::TooLong),
+            Ok(_) => None,
+            Err(error) if self.compressed && error.kind() == io::ErrorKind::UnexpectedEof => {
+                Some(Stop::CutShort(error.to_string()))
+            }
+            // The decompressor's own errors carry no code of the operating system.
+            Err(error) if self.compressed && error.raw_os_error().is_none() => Some(Stop::Damaged(error.to_string())),
+            Err(error) => Some(Stop::Failed(error)),
+        }
+    }
 }
 
 impl<'a> Reading<'a> {
@@ -103,43 +147,34 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn lines(&mut self, mut input: impl BufRead) -> Result<(), ReadError> {
-        let mut line = Vec::new();
-        while self.cut_short.is_none() {
-            match self.next_line(&mut input, &mut line)? {
-                Line::End => break,
-                Line::CutShort(reason) => self.cut_short = Some(reason),
-                Line::Read if line.trim_ascii().is_empty() => self.lines += 1,
-                Line::Read => match parse(&line) {
-                    Ok(record) => {
-                        self.lines += 1;
-                        self.take(record, &line)?;
-                    }
-                    Err(error) => self.bad(&error, &line)?,
-                },
-            }
+    fn lines(&mut self, input: impl BufRead) -> Result<(), ReadError> {
+        let mut lines = Lines { input, compressed: self.compressed, stop: None };
+        parse_all(|| lines.chunk(), |chunk| self.chunk(chunk))?;
+        let path = self.path.into();
+        match lines.stop {
+            // A line that was cut off stands before it, or after it nothing.
+            Some(Stop::CutShort(reason)) => self.cut_short = self.cut_short.take().or(Some(reason)),
+            Some(Stop::TooLong) => return Err(ReadError::LineTooLong { path, line: self.lines + 1 }),
+            Some(Stop::Damaged(reason)) => return Err(ReadError::Damaged { path, line: self.lines, reason }),
+            Some(Stop::Failed(source)) => return Err(ReadError::Io { path, source }),
+            Some(Stop::End) | None => {}
         }
         Ok(())
     }
 
-    fn next_line(&self, input: &mut impl BufRead, line: &mut Vec<u8>) -> Result<Line, ReadError> {
-        line.clear();
-        // One byte more than a line may have: its end, or the proof that it is too long.
-        match input.take(LONGEST_LINE as u64 + 1).read_until(b'\n', line) {
-            Ok(0) => Ok(Line::End),
-            Ok(length) if length > LONGEST_LINE && !line.ends_with(b"\n") => {
-                Err(ReadError::LineTooLong { path: self.path.into(), line: self.lines + 1 })
+    fn chunk(&mut self, ParsedChunk { bytes, lines }: ParsedChunk) -> Result<(), ReadError> {
+        for (line, record) in lines {
+            let text = bytes.get(line).unwrap_or_default();
+            match record {
+                None => self.lines += 1,
+                Some(Ok(record)) => {
+                    self.lines += 1;
+                    self.take(record, text)?;
+                }
+                Some(Err(error)) => self.bad(&error, text)?,
             }
-            Ok(_) => Ok(Line::Read),
-            Err(error) if self.compressed && error.kind() == io::ErrorKind::UnexpectedEof => {
-                Ok(Line::CutShort(error.to_string()))
-            }
-            // The decompressor's own errors carry no code of the operating system.
-            Err(error) if self.compressed && error.raw_os_error().is_none() => {
-                Err(ReadError::Damaged { path: self.path.into(), line: self.lines, reason: error.to_string() })
-            }
-            Err(source) => Err(ReadError::Io { path: self.path.into(), source }),
         }
+        Ok(())
     }
 
     /// Decides about a line that is not a record: the cut-off last one, or an error.
@@ -235,16 +270,6 @@ impl<'a> Reading<'a> {
             found: self.records,
         });
         [truncated, miscounted, unknown].into_iter().flatten().collect()
-    }
-}
-
-/// Reads one line. An array is none, although serde would take one for an object without names.
-fn parse(line: &[u8]) -> serde_json::Result<Record> {
-    let record = serde_json::from_slice(line)?;
-    if line.trim_ascii_start().starts_with(b"{") {
-        Ok(record)
-    } else {
-        Err(serde::de::Error::custom("expected a JSON object"))
     }
 }
 

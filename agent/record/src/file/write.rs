@@ -1,6 +1,6 @@
 //! Writes an observation: the same bytes for the same content, and never half a file where a whole one stood.
 
-use super::{LONGEST_LINE, Record};
+use super::{LONGEST_LINE, RecordRef};
 use crate::Observation;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -24,21 +24,19 @@ pub fn write(observation: &Observation, output: impl Write) -> io::Result<()> {
 
 /// Writes `observation` as plain lines. A record too long for any reader is an error.
 pub fn write_plain(observation: &Observation, output: impl Write) -> io::Result<()> {
-    let mut sorted = observation.clone();
-    sorted.sort();
     let mut output = BufWriter::new(output);
     let mut line = Vec::new();
     let mut records = 0;
-    for record in sorted.into_records() {
-        write_record(&record, &mut line, &mut output)?;
+    observation.each_record(|record| {
         records += 1;
-    }
-    write_record(&Record::End { records }, &mut line, &mut output)?;
+        write_record(record, &mut line, &mut output)
+    })?;
+    write_record(&RecordRef::End { records }, &mut line, &mut output)?;
     output.flush()
 }
 
 /// Writes one line; `line` is scratch space.
-fn write_record(record: &Record, line: &mut Vec<u8>, output: &mut impl Write) -> io::Result<()> {
+fn write_record(record: &RecordRef, line: &mut Vec<u8>, output: &mut impl Write) -> io::Result<()> {
     line.clear();
     serde_json::to_writer(&mut *line, record)?;
     if line.len() > LONGEST_LINE {

@@ -192,3 +192,21 @@ proptest! {
         let _ = read_bytes(bytes);
     }
 }
+
+/// A large file is parsed in parts, at the same time.
+#[test]
+fn a_bad_line_far_into_a_large_file_is_named() {
+    let mut text = with_line(4, b"");
+    let end = text.trim_ascii_end().iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
+    let tail = text.split_off(end);
+    let filler = format!("{{\"record\":\"namespace\",\"name\":\"{}\"}}\n", "n".repeat(1000));
+    let first = text.iter().filter(|byte| **byte == b'\n').count();
+    text.extend(filler.as_bytes().repeat(3000));
+    text.extend(b"{\"record\":\"namespace\"}\n");
+    text.extend(filler.as_bytes().repeat(500));
+    text.extend(b"also bad\n");
+    text.extend(tail);
+    let error = read_bytes(&text).unwrap_err();
+    let ReadError::BadRecord { line, .. } = error else { panic!("{error}") };
+    assert_eq!(line, first as u64 + 3001);
+}
