@@ -146,7 +146,10 @@ impl Content {
         if has.is_none() && lacks.is_none() && is.is_none() {
             return if text.is_some() { Ok(()) } else { bail!("contents of {file}: nothing is asked for") };
         }
-        let whole = document(whole).with_context(|| format!("reading {file}"))?;
+        let mut whole = document(whole).with_context(|| format!("reading {file}"))?;
+        if file == EVIDENCE {
+            resolve_numbers(&mut whole);
+        }
         let found = whole.pointer(at).with_context(|| format!("{file} has nothing at {at:?}"))?;
         let shown = || indented(&serde_json::to_string_pretty(found).unwrap_or_default());
         if let Some(part) = has.as_ref().filter(|part| !contains(found, part)) {
@@ -159,6 +162,42 @@ impl Content {
             bail!("{file} at {at:?} is not {part}:\n{}", shown());
         }
         Ok(())
+    }
+}
+
+/// The side file, which names edges and webhooks by their place in its own lists.
+const EVIDENCE: &str = "evidence.json";
+/// Its fields that hold places in `edges`.
+const EDGES: [&str; 7] =
+    ["edge", "edges", "exposed", "neverEstablished", "moreAddressesThanKept", "namedByPodAddresses", "serviceProxy"];
+
+/// Puts in place of each number what it stands for, so that a claim can say which edge is meant.
+fn resolve_numbers(evidence: &mut Value) {
+    let list = |field: &str| evidence[field].as_array().cloned().unwrap_or_default();
+    let (edges, extensions) = (list("edges"), list("apiExtensions"));
+    for field in ["policies", "review"] {
+        resolve_within(&mut evidence[field], "", &edges, &extensions);
+    }
+}
+
+fn resolve_within(value: &mut Value, field: &str, edges: &[Value], extensions: &[Value]) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| resolve_within(item, field, edges, extensions)),
+        Value::Object(fields) => {
+            fields.iter_mut().for_each(|(field, value)| resolve_within(value, field, edges, extensions));
+        }
+        Value::Number(number) => {
+            let list = match field {
+                "apiExtensions" => extensions,
+                field if EDGES.contains(&field) => edges,
+                _ => return,
+            };
+            let meant = number.as_u64().and_then(|place| list.get(usize::try_from(place).ok()?));
+            if let Some(meant) = meant {
+                *value = meant.clone();
+            }
+        }
+        _ => {}
     }
 }
 

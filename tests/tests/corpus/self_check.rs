@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 
 const POLICY: &str = "# Written by netwright. abc\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: a\n  namespace: b\n  annotations:\n    netwright.io/observation: sha256:0\nspec:\n  podSelector: {}\n  policyTypes: [Ingress]\n";
 
+const EVIDENCE: &str = r#"{"edges": [{"port": "80/TCP"}, {"port": "81/TCP"}], "policies": [{"ingress": [{"edges": [1]}]}], "review": {"exposed": [0], "ambiguous": 0}}"#;
+
 type Check = fn() -> Result<()>;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -27,13 +29,14 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 fn outcome() -> Outcome {
-    let files = BTreeMap::from([("b/a.yaml".to_owned(), POLICY.to_owned())]);
+    let files =
+        BTreeMap::from([("b/a.yaml".to_owned(), POLICY.to_owned()), ("evidence.json".to_owned(), EVIDENCE.to_owned())]);
     Outcome { code: Some(0), printed: "wrote 1 file".into(), then: vec![(Some(3), "denied".into())], files }
 }
 
 fn claims() -> Result<()> {
     let broken = |text: &str| -> Result<usize> { Ok(serde_yaml::from_str::<Expect>(text)?.broken(&outcome()).len()) };
-    let right = "{prints: [wrote], present: [b, b/a.yaml], absent: [b/c.yaml], contents: [{file: b/a.yaml, at: /metadata, has: {name: a}, lacks: {name: b}, text: '# Written'}], then: [{run: [check], code: 3, prints: [denied], silent: [allowed]}]}";
+    let right = "{prints: [wrote], present: [b, b/a.yaml], absent: [b/c.yaml], contents: [{file: b/a.yaml, at: /metadata, has: {name: a}, lacks: {name: b}, text: '# Written'}, {file: evidence.json, at: /review, is: {exposed: [{port: 80/TCP}], ambiguous: 0}}], then: [{run: [check], code: 3, prints: [denied], silent: [allowed]}]}";
     ensure!(broken(right)? == 0);
     for wrong in [
         "{code: 1}",
@@ -47,6 +50,8 @@ fn claims() -> Result<()> {
         "{contents: [{file: b/a.yaml, lacks: {kind: NetworkPolicy}}]}",
         "{contents: [{file: b/a.yaml, at: /spec/policyTypes, is: []}]}",
         "{contents: [{file: b/a.yaml, text: Egress}]}",
+        "{contents: [{file: evidence.json, at: /policies/0/ingress/0, has: {edges: [{port: 80/TCP}]}}]}",
+        "{contents: [{file: evidence.json, at: /review/exposed, has: [0]}]}",
         "{then: [{run: [check], prints: [denied]}]}",
         "{then: [{run: [check], code: 3, prints: [allowed]}]}",
         "{then: [{run: [check], code: 3, silent: [denied]}]}",
