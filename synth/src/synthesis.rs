@@ -5,6 +5,7 @@
 use crate::infer::rules::Plan;
 use crate::infer::{Options, infer};
 use crate::output::{Edited, Kept, OutputError, Published, Staged};
+use crate::phases::timed;
 use crate::render::kubernetes::Division;
 use crate::render::{self, RenderError};
 use crate::replay::{Denial, Interrupted, Replay, replay};
@@ -113,7 +114,7 @@ pub fn synthesise(
     out: &Path,
     progress: impl Fn() -> Result<(), Interrupted>,
 ) -> Result<Synthesis, SynthesisError> {
-    let plan = infer(observation, options);
+    let plan = timed("infer", || infer(observation, options));
     prove_and_publish(observation, plan, division, out, progress)
 }
 
@@ -124,20 +125,22 @@ fn prove_and_publish(
     out: &Path,
     progress: impl Fn() -> Result<(), Interrupted>,
 ) -> Result<Synthesis, SynthesisError> {
-    let files = render::render(observation, &plan, division)?;
+    let files = timed("render", || render::render(observation, &plan, division))?;
     tracing::info!(policies = plan.policies.len(), files = files.len(), "inferred and rendered");
-    let staged = Staged::with(out, Edited::Keep, &files)?;
-    let manifests = staged.read_back()?.into_iter().map(|(name, text)| Source { name, text });
+    let staged = timed("write", || Staged::with(out, Edited::Keep, &files))?;
+    let manifests = timed("read back", || staged.read_back())?.into_iter().map(|(name, text)| Source { name, text });
     let kept = staged.kept();
+    let manifests: Vec<Source> = manifests.collect();
     let parsed =
-        PolicySet::parse(&manifests.collect::<Vec<_>>()).map_err(|failure| unreadable(failure.errors, kept.clone()))?;
+        timed("parse", || PolicySet::parse(&manifests)).map_err(|failure| unreadable(failure.errors, kept.clone()))?;
+    drop(manifests);
     let policies = parsed.policies;
-    let replay = replay(observation, &policies, progress)?;
+    let replay = timed("prove", || replay(observation, &policies, progress))?;
     if !replay.denied.is_empty() {
         return Err(SynthesisError::Denied(Box::new(denied(observation, policies, replay, kept))));
     }
     tracing::info!(edges = replay.established, "proven");
-    let published = staged.publish()?;
+    let published = timed("publish", || staged.publish())?;
     Ok(Synthesis { plan, replay, files: files.len(), published })
 }
 

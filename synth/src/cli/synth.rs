@@ -6,6 +6,7 @@ use super::{interrupt, observation, progress, summary};
 use crate::infer::Options;
 use crate::infer::rules::Plan;
 use crate::infer::widen::{OverPermission, PeerWidth};
+use crate::phases::timed;
 use crate::render::evidence::words;
 use crate::render::kubernetes::Division;
 use crate::synthesis::synthesise;
@@ -108,7 +109,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitStatus> {
         Profile::KubeRouter => Division::ByDirection,
         _ => Division::Together,
     };
-    let observation = observation::read_with_edges(&args.observation)?;
+    let observation = timed("read", || observation::read_with_edges(&args.observation))?;
     let bar = progress::bar(observation.edges.len(), "proving");
     interrupt::watch();
     let synthesis = synthesise(&observation, &options, division, &args.out, || {

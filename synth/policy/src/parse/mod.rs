@@ -1,10 +1,12 @@
 //! From text to policies. For [`PolicySet::parse`](crate::PolicySet::parse).
 //!
-//! [`documents`] cuts a text into documents, [`Reading::object`] sorts them by kind, [`policy`] reads those that count.
+//! [`documents`] cuts a text into documents and [`ahead`] has several read at a time, [`Reading::object`] sorts them by
+//! kind, [`policy`] reads those that count.
 //! Whatever is wrong goes to the [`Report`] and reading goes on, so that an author sees all of it at once; what is
 //! read from a broken manifest is never handed out.
 
 mod address;
+mod ahead;
 mod documents;
 mod kept;
 mod names;
@@ -41,11 +43,7 @@ pub(crate) fn parse(sources: &[Source], options: ReadOptions) -> Result<Parsed, 
         named: BTreeMap::new(),
         skipped: 0,
     };
-    for source in sources {
-        for (index, document) in documents::documents(&source.text).enumerate() {
-            reading.document(&source.name, index + 1, document);
-        }
-    }
+    ahead::read_ahead(sources, |source, number, document| reading.document(&source.name, number, document));
     let Reading { report, policies, kept, skipped, .. } = reading;
     let warnings = report.finish()?;
     Ok(Parsed { policies: PolicySet::with_texts(policies, kept.unwrap_or_default()), warnings, skipped })
