@@ -4,7 +4,7 @@
 
 use crate::infer::rules::Plan;
 use crate::infer::{Options, infer};
-use crate::output::{Edited, Kept, OutputError, Published, Staged};
+use crate::output::{Kept, Output, OutputError, Published, Staged};
 use crate::phases::timed;
 use crate::render::kubernetes::Division;
 use crate::render::{self, RenderError};
@@ -14,7 +14,6 @@ use netwright_policy::{Direction, ParseError, PolicySet, Source};
 use netwright_record::{Edge, Observation};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
 
 /// How many errors of one kind a message names.
 const ERRORS_NAMED: usize = 10;
@@ -107,27 +106,27 @@ pub struct Synthesis {
 
 /// Synthesises policies from `observation` (in canonical order) into the folder `out`. `progress` is called before each
 /// edge while proving, and may put an end to everything; nothing is left behind then.
-pub fn synthesise(
+pub fn synthesise<'a>(
     observation: &Observation,
     options: &Options,
     division: Division,
-    out: &Path,
+    out: impl Into<Output<'a>>,
     progress: impl Fn() -> Result<(), Interrupted>,
 ) -> Result<Synthesis, SynthesisError> {
     let plan = timed("infer", || infer(observation, options));
-    prove_and_publish(observation, plan, division, out, progress)
+    prove_and_publish(observation, plan, division, out.into(), progress)
 }
 
 fn prove_and_publish(
     observation: &Observation,
     plan: Plan,
     division: Division,
-    out: &Path,
+    out: Output<'_>,
     progress: impl Fn() -> Result<(), Interrupted>,
 ) -> Result<Synthesis, SynthesisError> {
     let files = timed("render", || render::render(observation, &plan, division))?;
     tracing::info!(policies = plan.policies.len(), files = files.len(), "inferred and rendered");
-    let staged = timed("write", || Staged::with(out, Edited::Keep, &files))?;
+    let staged = timed("write", || Staged::with(out.folder, out.edited, &files))?;
     let manifests = timed("read back", || staged.read_back())?.into_iter().map(|(name, text)| Source { name, text });
     let kept = staged.kept();
     let manifests: Vec<Source> = manifests.collect();
@@ -194,7 +193,7 @@ mod tests {
         let before = fs::read(out.join("shop/api.yaml")).unwrap();
         let mut plan = infer(&observation, &Options::default());
         break_it(&mut plan);
-        let error = prove_and_publish(&observation, plan, Division::Together, &out, || Ok(())).unwrap_err();
+        let error = prove_and_publish(&observation, plan, Division::Together, (&out).into(), || Ok(())).unwrap_err();
         assert_eq!(fs::read(out.join("shop/api.yaml")).unwrap(), before);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "the temporary folder is gone");
         error.to_string()

@@ -285,6 +285,9 @@ fn files_of_others_are_kept_and_ours_are_replaced_or_removed() {
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(stdout(&output).contains("kept shop/api.yaml: it was edited"), "{}", stdout(&output));
     assert_eq!(fs::read_to_string(&api).unwrap(), edited);
+    let output = netwright(&["synth", &desk.text("observation"), "--out", &desk.text("policies"), "--overwrite"]);
+    assert!(output.status.success() && !stdout(&output).contains("kept"), "{}", stdout(&output));
+    assert_eq!(fs::read_to_string(&api).unwrap() + "# Looked at by the data team\n", edited);
 }
 
 /// What will really stand there is proven, not what we would have written.

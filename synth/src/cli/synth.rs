@@ -6,6 +6,7 @@ use super::{interrupt, observation, progress, summary};
 use crate::infer::Options;
 use crate::infer::rules::Plan;
 use crate::infer::widen::{OverPermission, PeerWidth};
+use crate::output::{Edited, Output};
 use crate::phases::timed;
 use crate::render::evidence::words;
 use crate::render::kubernetes::Division;
@@ -36,6 +37,10 @@ pub struct Args {
     /// The folder to write to; made if it is not there.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// Replace files of ours that were edited, which otherwise stay. A file that never was ours, or whose first line was
+    /// removed, stays nevertheless.
+    #[arg(long)]
+    overwrite: bool,
     /// Who enforces the policies: kube-router gets one policy a direction, which is exact there. The others take what all take.
     #[arg(long, value_enum, default_value_t = Cni::Generic)]
     cni: Cni,
@@ -102,6 +107,13 @@ impl Width {
     }
 }
 
+impl Args {
+    fn output(&self) -> Output<'_> {
+        let edited = if self.overwrite { Edited::Replace } else { Edited::Keep };
+        Output { folder: &self.out, edited }
+    }
+}
+
 /// Runs the verb.
 pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitStatus> {
     let options = args.width.options()?;
@@ -112,7 +124,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitStatus> {
     let observation = timed("read", || observation::read_with_edges(&args.observation))?;
     let bar = progress::bar(observation.edges.len(), "proving");
     interrupt::watch();
-    let synthesis = synthesise(&observation, &options, division, &args.out, || {
+    let synthesis = synthesise(&observation, &options, division, args.output(), || {
         bar.inc(1);
         interrupt::asked()
     });

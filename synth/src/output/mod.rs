@@ -38,6 +38,21 @@ pub enum Edited {
     Replace,
 }
 
+/// Where files are put. Of a path alone: edited files stay.
+#[derive(Debug, Clone, Copy)]
+pub struct Output<'a> {
+    /// The folder; made if it is not there.
+    pub folder: &'a Path,
+    /// What becomes of files that somebody edited.
+    pub edited: Edited,
+}
+
+impl<'a, P: AsRef<Path> + ?Sized> From<&'a P> for Output<'a> {
+    fn from(folder: &'a P) -> Self {
+        Self { folder: folder.as_ref(), edited: Edited::Keep }
+    }
+}
+
 /// Why a file of an earlier run, or of somebody else, stays where one of ours would be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum Kept {
