@@ -62,6 +62,11 @@ impl Case {
         self.run.get_or_init(|| self.make().map_err(|error| format!("{error:#}"))).as_ref().map_err(Clone::clone)
     }
 
+    /// Whether files of somebody lay in the output folder before.
+    pub(crate) fn has_given_files(&self) -> bool {
+        self.folder.join("given").exists()
+    }
+
     /// Each claim of the case that does not hold.
     pub(crate) fn broken(&self) -> Result<Vec<String>> {
         let run = self.run().map_err(anyhow::Error::msg)?;

@@ -13,6 +13,7 @@
 )]
 
 mod case;
+mod exact;
 mod expect;
 mod oracles;
 mod pending;
@@ -40,15 +41,19 @@ fn main() -> Result<ExitCode> {
     let (cases, pending) = (Arc::new(Case::all()?), Arc::new(Pending::read()?));
     let mut trials: Vec<Trial> = (0..cases.len()).map(|index| trial(&cases, index, &pending)).collect();
     trials.extend(oracles::trials(&cases, &pending));
-    let all = Arc::clone(&cases);
-    let listed = Arc::clone(&pending);
-    trials.push(Trial::test("pending", move || answer(listed.check(&all))));
-    let (all, pending) = (Arc::clone(&cases), Arc::clone(&pending));
-    trials.push(Trial::test(SIZE, move || answer(pending.judge(SIZE, size::no_rule_is_longer(&all)))));
-    let all = Arc::clone(&cases);
-    trials.push(Trial::test("size-can-fail", move || answer(size::can_fail(&all))));
-    let all = Arc::clone(&cases);
-    trials.push(Trial::test("number", move || answer(number(&all))));
+    type Check = fn(&[Case], &Pending) -> Result<()>;
+    let over_all: [(&str, Check); 6] = [
+        ("pending", |cases, pending| pending.check(cases)),
+        ("number", |cases, _| number(cases)),
+        (SIZE, |cases, pending| pending.judge(SIZE, size::no_rule_is_longer(cases))),
+        ("size-can-fail", |cases, _| size::can_fail(cases)),
+        ("exact", |cases, _| exact::nothing_unseen(cases)),
+        ("exact-can-fail", |cases, _| exact::can_fail(cases)),
+    ];
+    for (name, check) in over_all {
+        let (cases, pending) = (Arc::clone(&cases), Arc::clone(&pending));
+        trials.push(Trial::test(name, move || answer(check(&cases, &pending))));
+    }
     trials.extend(self_check::trials());
     Ok(libtest_mimic::run(&arguments, trials).exit_code())
 }

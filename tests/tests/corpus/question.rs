@@ -5,6 +5,7 @@
 //! brackets as a server); the port may say its protocol, `53/UDP`.
 
 use crate::seen::port_and_protocol;
+use crate::snapshot::compared;
 use anyhow::{Context, Result, bail};
 use netwright_policy::{Cluster, NamedPort, Party, Pod, PolicySet, Source};
 use netwright_record::inventory::{self, Inventory};
@@ -40,6 +41,15 @@ pub(crate) enum End {
 }
 
 impl End {
+    /// A pod of the cluster.
+    pub(crate) fn of_pod(pod: &inventory::Pod, inventory: &Inventory) -> Self {
+        if pod.host_network {
+            End::Node(node_addresses(pod.node.as_deref().unwrap_or_default(), inventory))
+        } else {
+            End::Pod(policy_pod(pod, inventory))
+        }
+    }
+
     /// `namespace/pod`, if it is one.
     pub(crate) fn pod(&self) -> Option<String> {
         match self {
@@ -88,12 +98,27 @@ pub(crate) fn wrong(
     manifests: &BTreeMap<String, String>,
     inventory: &Inventory,
 ) -> Result<Vec<String>> {
-    let sources = manifests.iter().map(|(name, text)| Source { name: name.clone(), text: text.clone() });
-    let sources: Vec<Source> = sources.collect();
-    let parsed = PolicySet::parse(&sources).map_err(|failure| anyhow::anyhow!("{:?}", failure.errors))?;
+    let policies = parse(manifests)?;
     let cluster = cluster(inventory);
-    let wrong = questions.iter().filter(|question| !question.holds(&parsed.policies, &cluster));
+    let wrong = questions.iter().filter(|question| !question.holds(&policies, &cluster));
     Ok(wrong.map(|question| format!("not so: {}", question.text)).collect())
+}
+
+/// What the policies in `files` say of two ends, a protocol and a port.
+pub(crate) fn verdicts(
+    files: &BTreeMap<String, String>,
+    inventory: &Inventory,
+) -> Result<impl Fn(&End, &End, netwright_record::Protocol, u16) -> bool> {
+    let (policies, cluster) = (parse(&compared(files))?, cluster(inventory));
+    Ok(move |client: &End, server: &End, of, port| {
+        policies.verdict(&cluster, &client.party(), &server.party(), protocol(of), port).allowed()
+    })
+}
+
+fn parse(manifests: &BTreeMap<String, String>) -> Result<PolicySet> {
+    let sources = manifests.iter().map(|(name, text)| Source { name: name.clone(), text: text.clone() });
+    let parsed = PolicySet::parse(&sources.collect::<Vec<_>>());
+    Ok(parsed.map_err(|failure| anyhow::anyhow!("{:?}", failure.errors))?.policies)
 }
 
 /// Whether every question would be answered rightly if there were no policies: then they ask nothing.
@@ -116,11 +141,7 @@ fn end(text: &str, inventory: &Inventory) -> Result<End> {
     }
     let found = inventory.pods.iter().find(|pod| text == format!("{}/{}", pod.namespace, pod.name));
     let pod = found.with_context(|| format!("no pod {text} in cluster.yaml"))?;
-    Ok(if pod.host_network {
-        End::Node(node_addresses(pod.node.as_deref().unwrap_or_default(), inventory))
-    } else {
-        End::Pod(policy_pod(pod, inventory))
-    })
+    Ok(End::of_pod(pod, inventory))
 }
 
 fn node_addresses(name: &str, inventory: &Inventory) -> Vec<IpAddr> {
