@@ -90,15 +90,15 @@ impl Expect {
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
         let expect: Self = serde_yaml::from_str(&text).with_context(|| format!("reading {}", path.display()))?;
-        if expect.questions.is_empty() && expect.contents.is_empty() {
-            bail!("{}: neither questions nor contents, so nothing in it can fail", path.display());
+        if expect.questions.is_empty() && !expect.claims_more() {
+            bail!("{}: neither questions nor contents nor a refusal, so nothing in it can fail", path.display());
         }
         Ok(expect)
     }
 
-    /// Whether it claims something besides the answers to its questions.
-    pub(crate) fn asks_for_contents(&self) -> bool {
-        !self.contents.is_empty()
+    /// Whether it claims something besides the answers to its questions: contents of files, or that the run is refused.
+    pub(crate) fn claims_more(&self) -> bool {
+        !self.contents.is_empty() || self.code != 0
     }
 
     /// Each claim that does not hold, the questions left aside.

@@ -58,13 +58,15 @@ fn compare(program: &Path, run: &Run) -> Result<(usize, usize)> {
 /// Whether a file holds policies of this run: it carries our marker, or it is somebody's that stands at the place of one
 /// of ours, which the folder's kustomization lists.
 fn is_listed(name: &str, run: &Run) -> bool {
-    let Some((folder, file)) = name.split_once('/').filter(|_| name.ends_with(".yaml") && !is_kustomization(name))
-    else {
+    if !name.ends_with(".yaml") || is_kustomization(name) {
         return false;
-    };
+    }
+    let (folder, file) = name.split_once('/').map_or(("", name), |(folder, file)| (folder, file));
     let files = &run.outcome.files;
     let is_ours = files.get(name).is_some_and(|text| text.starts_with("# Written by netwright"));
-    let list = files.get(&format!("{folder}/kustomization.yaml")).map(|text| documents(text).unwrap_or_default());
+    let list = files
+        .get(format!("{folder}/kustomization.yaml").trim_start_matches('/'))
+        .map(|text| documents(text).unwrap_or_default());
     let resources = list.iter().flatten().filter_map(|list| list["resources"].as_array()).flatten();
     is_ours || resources.filter_map(Value::as_str).any(|resource| resource == file)
 }
