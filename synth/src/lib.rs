@@ -23,6 +23,8 @@ pub mod synthesis;
 pub mod text;
 
 #[cfg(test)]
+mod dialects;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 #[path = "../tests/common/mod.rs"]

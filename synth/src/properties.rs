@@ -3,7 +3,7 @@
 
 use crate::infer::rules::Plan;
 use crate::infer::{Options, infer};
-use crate::render::kubernetes::Division;
+use crate::render::form::Form;
 use crate::render::render;
 use crate::replay::replay;
 use crate::state::convert;
@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 
 /// Label values that YAML readers like to misread, and that Kubernetes takes.
 const VALUES: [&str; 10] = ["on", "y", "null", "1_000", "0x1f", "1e3", "007", "2026-11-01", "true", "x"];
-const PORTS: [u16; 4] = [53, 80, 5432, 8080];
+pub(crate) const PORTS: [u16; 4] = [53, 80, 5432, 8080];
 
 /// One endpoint of a random edge, by numbers.
 #[derive(Debug, Clone)]
@@ -83,7 +83,7 @@ fn shapes() -> impl Strategy<Value = Vec<Shape>> {
     proptest::collection::vec((0..3usize, 0..VALUES.len(), 0..VALUES.len(), 0..4usize, 0..12u8), 8)
 }
 
-fn observation() -> impl Strategy<Value = Observation> {
+pub(crate) fn observation() -> impl Strategy<Value = Observation> {
     (shapes(), proptest::collection::vec(connection(), 1..40))
         .prop_map(|(shapes, connections)| build(&shapes, &connections))
 }
@@ -159,8 +159,9 @@ fn connect(world: &mut World, workloads: &[WorkloadRef], connection: &Connection
 
 /// The policies of a plan, through their text.
 fn policies(observation: &Observation, plan: &Plan) -> PolicySet {
-    let sources: Vec<Source> = render(observation, plan, Division::Together)
+    let sources: Vec<Source> = render(observation, plan, &Form::default())
         .unwrap()
+        .files
         .into_iter()
         .filter(|(name, _)| name.ends_with(".yaml"))
         .map(|(name, bytes)| Source { name, text: String::from_utf8(bytes).unwrap() })
@@ -182,7 +183,7 @@ fn pod(observation: &Observation, workload: &WorkloadRef, name: &str) -> Pod {
 }
 
 /// The pairs of workloads, protocols and ports that were seen, and what DNS needs besides.
-fn seen(observation: &Observation) -> BTreeSet<(WorkloadRef, WorkloadRef, Protocol, u16)> {
+pub(crate) fn seen(observation: &Observation) -> BTreeSet<(WorkloadRef, WorkloadRef, Protocol, u16)> {
     let established = observation.edges.iter().filter(|edge| edge.activity.established());
     established
         .filter_map(|edge| Some((edge, edge.client.workload()?.clone(), edge.server.workload()?.clone())))
@@ -254,7 +255,7 @@ proptest! {
         reversed.inventory.workloads.reverse();
         reversed.inventory.nodes.reverse();
         reversed.sort();
-        let files = |observation: &Observation| render(observation, &infer(observation, &Options::default()), Division::Together).unwrap();
+        let files = |observation: &Observation| render(observation, &infer(observation, &Options::default()), &Form::default()).unwrap();
         prop_assert_eq!(files(&observation), files(&reversed));
     }
 }

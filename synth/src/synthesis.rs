@@ -6,8 +6,9 @@ use crate::infer::rules::Plan;
 use crate::infer::{Options, infer};
 use crate::output::{Kept, Output, OutputError, Published, Staged};
 use crate::phases::timed;
-use crate::render::kubernetes::Division;
-use crate::render::{self, RenderError};
+use crate::render::form::Form;
+use crate::render::unsayable::Unsayable;
+use crate::render::{self, RenderError, Rendering, adapted, network_policies};
 use crate::replay::{Denial, Interrupted, Replay, replay};
 use crate::text::{plain, some_of};
 use netwright_policy::{Direction, ParseError, PolicySet, Source};
@@ -102,32 +103,38 @@ pub struct Synthesis {
     pub files: usize,
     /// What was written, kept and removed.
     pub published: Published,
+    /// In which form the policies were written.
+    pub form: Form,
+    /// What the rules say and that form does not.
+    pub unsayable: Vec<Unsayable>,
 }
 
-/// Synthesises policies from `observation` (in canonical order) into the folder `out`. `progress` is called before each
-/// edge while proving, and may put an end to everything; nothing is left behind then.
+/// Synthesises policies from `observation` (in canonical order) into the folder `out`, in the given form. Whatever the
+/// form, what is replayed are NetworkPolicies: those on the disk where that is what is written, else those that say the
+/// same. `progress` is called before each edge while proving, and may put an end to everything; nothing is left behind then.
 pub fn synthesise<'a>(
     observation: &Observation,
     options: &Options,
-    division: Division,
+    form: &Form,
     out: impl Into<Output<'a>>,
     progress: impl Fn() -> Result<(), Interrupted>,
 ) -> Result<Synthesis, SynthesisError> {
-    let plan = timed("infer", || infer(observation, options));
-    prove_and_publish(observation, plan, division, out.into(), progress)
+    let plan = timed("infer", || adapted(observation, infer(observation, options), form));
+    prove_and_publish(observation, plan, form, out.into(), progress)
 }
 
 fn prove_and_publish(
     observation: &Observation,
     plan: Plan,
-    division: Division,
+    form: &Form,
     out: Output<'_>,
     progress: impl Fn() -> Result<(), Interrupted>,
 ) -> Result<Synthesis, SynthesisError> {
-    let files = timed("render", || render::render(observation, &plan, division))?;
+    let Rendering { files, unsayable } = timed("render", || render::render(observation, &plan, form))?;
     tracing::info!(policies = plan.policies.len(), files = files.len(), "inferred and rendered");
     let staged = timed("write", || Staged::with(out.folder, out.edited, &files))?;
-    let manifests = timed("read back", || staged.read_back())?.into_iter().map(|(name, text)| Source { name, text });
+    let manifests = timed("read back", || to_prove(observation, &plan, form, &staged))?;
+    let manifests = manifests.into_iter().map(|(name, text)| Source { name, text });
     let kept = staged.kept();
     let manifests: Vec<Source> = manifests.collect();
     let parsed =
@@ -140,7 +147,20 @@ fn prove_and_publish(
     }
     tracing::info!(edges = replay.established, "proven");
     let published = timed("publish", || staged.publish())?;
-    Ok(Synthesis { plan, replay, files: files.len(), published })
+    Ok(Synthesis { plan, replay, files: files.len(), published, form: form.clone(), unsayable })
+}
+
+/// The NetworkPolicies that are replayed, by file: what now stands on the disk, or what says the same.
+fn to_prove(
+    observation: &Observation,
+    plan: &Plan,
+    form: &Form,
+    staged: &Staged,
+) -> Result<Vec<(String, String)>, SynthesisError> {
+    Ok(match form.is_proven_as_written() {
+        true => staged.read_back()?,
+        false => network_policies(observation, plan)?,
+    })
 }
 
 /// What somebody wrote is theirs to mend; what we wrote is not.
@@ -189,11 +209,11 @@ mod tests {
         let observation = shop().build();
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("policies");
-        synthesise(&observation, &Options::default(), Division::Together, &out, || Ok(())).unwrap();
+        synthesise(&observation, &Options::default(), &Form::default(), &out, || Ok(())).unwrap();
         let before = fs::read(out.join("shop/api.yaml")).unwrap();
         let mut plan = infer(&observation, &Options::default());
         break_it(&mut plan);
-        let error = prove_and_publish(&observation, plan, Division::Together, (&out).into(), || Ok(())).unwrap_err();
+        let error = prove_and_publish(&observation, plan, &Form::default(), (&out).into(), || Ok(())).unwrap_err();
         assert_eq!(fs::read(out.join("shop/api.yaml")).unwrap(), before);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "the temporary folder is gone");
         error.to_string()
@@ -210,7 +230,7 @@ mod tests {
     fn what_is_interrupted_leaves_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("policies");
-        let stopped = synthesise(&shop().build(), &Options::default(), Division::Together, &out, || {
+        let stopped = synthesise(&shop().build(), &Options::default(), &Form::default(), &out, || {
             assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "the temporary folder is there");
             Err(Interrupted)
         });

@@ -1,13 +1,13 @@
 //! What `netwright synth` says at its end: what was written and proven, and what a person should look at.
 
 use crate::infer::rules::{Findings, ManyPorts, Plan, Unprotected};
-use crate::output::Published;
 use crate::render::evidence::words;
 use crate::render::evidence::{ambiguous, unresolved};
+use crate::render::unsayable::Unsayable;
 use crate::synthesis::Synthesis;
 use crate::text::{plain, some_of};
 use netwright_record::{Edge, Observation};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -27,7 +27,7 @@ pub fn write(out: &mut dyn Write, observation: &Observation, synthesis: &Synthes
         plan.policies.len(),
         plan.default_deny.len()
     )?;
-    files(out, &synthesis.published)?;
+    files(out, synthesis)?;
     writeln!(
         out,
         "proof: {} of {} established edges replayed, 0 denied, {} left out on purpose",
@@ -36,6 +36,7 @@ pub fn write(out: &mut dyn Write, observation: &Observation, synthesis: &Synthes
         replay.established - replay.allowed
     )?;
     widened(out, plan)?;
+    dialect(out, synthesis)?;
     review(out, observation, &plan.findings)?;
     unnamed(out, observation)
 }
@@ -56,12 +57,14 @@ fn widened(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
 }
 
 /// What became of files that stood there already.
-fn files(out: &mut dyn Write, published: &Published) -> io::Result<()> {
+fn files(out: &mut dyn Write, synthesis: &Synthesis) -> io::Result<()> {
+    let (published, proven) = (&synthesis.published, synthesis.form.is_proven_as_written());
     for file in &published.removed {
         writeln!(out, "removed {}, which nothing stands for any more", plain(file))?;
     }
     for (file, why) in &published.kept {
-        writeln!(out, "kept {}: {why}; what stands there was proven in place of ours", plain(file))?;
+        let proof = if proven { "what stands there was proven in place of ours" } else { "no proof speaks of it" };
+        writeln!(out, "kept {}: {why}; {proof}", plain(file))?;
     }
     for file in &published.left {
         writeln!(
@@ -71,6 +74,28 @@ fn files(out: &mut dyn Write, published: &Published) -> io::Result<()> {
         )?;
     }
     Ok(())
+}
+
+/// What the form of the policies changes: what was proven, what they do not say, how to use them.
+fn dialect(out: &mut dyn Write, synthesis: &Synthesis) -> io::Result<()> {
+    let (form, unsayable) = (&synthesis.form, &synthesis.unsayable);
+    if !form.is_proven_as_written() {
+        let name = form.dialect.as_str();
+        match unsayable.len() {
+            0 => writeln!(out, "proven as the NetworkPolicies that say the same; {name} says all of it")?,
+            _ => writeln!(out, "proven as the NetworkPolicies that say the same, but for what {name} says otherwise:")?,
+        }
+    }
+    let mut reasons: BTreeMap<&str, Vec<&Unsayable>> = BTreeMap::new();
+    unsayable.iter().for_each(|one| reasons.entry(one.why).or_default().push(one));
+    for (why, all) in reasons {
+        writeln!(out, "{}: {why}: {}", form.dialect.as_str(), all.len())?;
+        all.iter().take(NAMED).try_for_each(|one| writeln!(out, "  {}", one.place()))?;
+        if all.len() > NAMED {
+            writeln!(out, "  and {} more: see evidence.json", all.len() - NAMED)?;
+        }
+    }
+    form.advice().iter().try_for_each(|advice| writeln!(out, "note: {advice}"))
 }
 
 fn review(out: &mut dyn Write, observation: &Observation, findings: &Findings) -> io::Result<()> {
@@ -185,7 +210,7 @@ fn unnamed(out: &mut dyn Write, observation: &Observation) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::infer::Options;
-    use crate::render::kubernetes::Division;
+    use crate::render::form::Form;
     use crate::synthesis::synthesise;
     use crate::testing::World;
 
@@ -197,7 +222,7 @@ mod tests {
         }
         let (observation, folder) = (world.build(), tempfile::tempdir().unwrap());
         let synthesis =
-            synthesise(&observation, &Options::default(), Division::Together, &folder.path().join("out"), || Ok(()))
+            synthesise(&observation, &Options::default(), &Form::default(), &folder.path().join("out"), || Ok(()))
                 .unwrap();
         let mut out = Vec::new();
         write(&mut out, &observation, &synthesis, folder.path()).unwrap();

@@ -9,6 +9,7 @@ use crate::infer::widen::{OverPermission, PeerWidth};
 use crate::output::{Edited, Output};
 use crate::phases::timed;
 use crate::render::evidence::words;
+use crate::render::form::{Dialect, Form, Stage, TrustDomain};
 use crate::render::kubernetes::Division;
 use crate::synthesis::synthesise;
 use clap::ValueEnum;
@@ -44,6 +45,18 @@ pub struct Args {
     /// Who enforces the policies: kube-router gets one policy a direction, which is exact there. The others take what all take.
     #[arg(long, value_enum, default_value_t = Cni::Generic)]
     cni: Cni,
+    /// The kind of object to write.
+    ///
+    /// What a dialect cannot say as exactly as the rules do is written wider, never narrower, and listed in the summary
+    /// and in evidence.json. What is proven is the NetworkPolicies that say the same.
+    #[arg(long, value_enum, default_value_t, value_name = "DIALECT")]
+    dialect: Dialect,
+    /// Whether the policies deny, or only log what they would deny, where the dialect has such a form.
+    #[arg(long, value_enum, default_value_t, value_name = "STAGE")]
+    stage: Stage,
+    /// The trust domain of the mesh, for --dialect istio.
+    #[arg(long, default_value = "cluster.local", value_name = "DOMAIN")]
+    trust_domain: TrustDomain,
     #[command(flatten)]
     width: Width,
     /// Print for each rule why it is there, for all workloads or for one.
@@ -112,19 +125,29 @@ impl Args {
         let edited = if self.overwrite { Edited::Replace } else { Edited::Keep };
         Output { folder: &self.out, edited }
     }
+
+    fn form(&self) -> Form {
+        let profile = self.cni.profile();
+        let division = match profile {
+            Profile::KubeRouter => Division::ByDirection,
+            _ => Division::Together,
+        };
+        let (dialect, stage, trust_domain) = (self.dialect, self.stage, self.trust_domain.clone());
+        Form { dialect, stage, division, by_calico: profile == Profile::Calico, trust_domain }
+    }
 }
 
 /// Runs the verb.
 pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitStatus> {
     let options = args.width.options()?;
-    let division = match args.cni.profile() {
-        Profile::KubeRouter => Division::ByDirection,
-        _ => Division::Together,
-    };
+    let form = args.form();
+    if let Err(error) = form.check() {
+        return misuse(error.to_string());
+    }
     let observation = timed("read", || observation::read_with_edges(&args.observation))?;
     let bar = progress::bar(observation.edges.len(), "proving");
     interrupt::watch();
-    let synthesis = synthesise(&observation, &options, division, args.output(), || {
+    let synthesis = synthesise(&observation, &options, &form, args.output(), || {
         bar.inc(1);
         interrupt::asked()
     });

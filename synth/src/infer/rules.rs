@@ -58,6 +58,16 @@ pub enum RuleDirection {
     Egress,
 }
 
+impl RuleDirection {
+    /// As a field of a policy is called: `ingress`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ingress => "ingress",
+            Self::Egress => "egress",
+        }
+    }
+}
+
 /// How the pods of a workload are selected.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Selection {
@@ -360,6 +370,9 @@ pub enum Unprotected {
     /// A peer cannot be expressed.
     #[error("its peer {0} can be named neither by labels nor by addresses")]
     UnnameablePeer(String),
+    /// The dialect in which policies are written has no labels for it.
+    #[error("its labels are ignored in the dialect that was asked for: a policy would cut off other workloads")]
+    DialectIgnoresLabels,
     /// Its policy would cut off another workload.
     #[error("its labels also select {}, which cannot have a policy of its own and would be cut off", .0)]
     WouldCutOff(WorkloadRef),

@@ -4,6 +4,8 @@
 
 use super::evidence::account::Account;
 use super::evidence::words;
+use super::form::{Form, Stage};
+use super::metadata::Metadata;
 use super::yaml::{self, Above, Noted};
 use super::{Provenance, RenderError};
 use crate::infer::names::DEFAULT_DENY;
@@ -11,13 +13,12 @@ use crate::infer::rules::{Peer, Port, PortMatch, Rule, Target, Whom, WorkloadPol
 use crate::text;
 use ipnet::IpNet;
 use netwright_record::Observation;
-use netwright_record::inventory::{Labels, WorkloadRef};
+use netwright_record::inventory::Labels;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// The label by which a peer in another namespace is selected; the API server sets it on every namespace.
 const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
-const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 const INGRESS: &str = "Ingress";
 const EGRESS: &str = "Egress";
 
@@ -36,33 +37,34 @@ pub fn policy(
     observation: &Observation,
     policy: &WorkloadPolicy,
     provenance: &Provenance,
-    division: Division,
+    form: &Form,
 ) -> Result<String, RenderError> {
     let object = |suffix: &str, types: &'static [&'static str]| -> Result<String, RenderError> {
         let name = format!("{}{suffix}", policy.name);
-        let manifest = manifest(policy, &name, types, provenance);
+        let manifest = manifest(policy, &name, types, provenance).staged(form.stage);
         yaml::typed(&manifest, &above(observation, policy, types))
     };
-    match division {
+    match form.division {
         Division::Together => Ok(yaml::file(&[object("", &[INGRESS, EGRESS])?])),
         Division::ByDirection => Ok(yaml::file(&[object("-ingress", &[INGRESS])?, object("-egress", &[EGRESS])?])),
     }
 }
 
 /// The manifest that denies everything in `namespace` that no other policy allows.
-pub fn default_deny(namespace: &str, provenance: &Provenance) -> Result<String, RenderError> {
+pub fn default_deny(namespace: &str, provenance: &Provenance, stage: Stage) -> Result<String, RenderError> {
     let manifest = Manifest {
         api_version: "networking.k8s.io/v1",
         kind: "NetworkPolicy",
-        metadata: metadata(namespace, DEFAULT_DENY, None, provenance),
+        metadata: Metadata::new(Some(namespace), DEFAULT_DENY, provenance),
         spec: Spec {
+            staged_action: None,
             pod_selector: Selector { match_labels: None },
             policy_types: &[INGRESS, EGRESS],
             ingress: None,
             egress: None,
         },
     };
-    Ok(yaml::file(&[yaml::typed(&manifest, &Above::new())?]))
+    Ok(yaml::file(&[yaml::typed(&manifest.staged(stage), &Above::new())?]))
 }
 
 /// The fields of `NetworkPolicy` that are written, in the order in which people write them (k8s.io/api/networking/v1).
@@ -75,17 +77,24 @@ struct Manifest<'a> {
     spec: Spec<'a>,
 }
 
-#[derive(Serialize)]
-struct Metadata<'a> {
-    name: &'a str,
-    namespace: &'a str,
-    labels: BTreeMap<&'static str, &'static str>,
-    annotations: BTreeMap<&'static str, String>,
+impl Manifest<'_> {
+    /// As the object that Calico only logs: the same, word for word, under another name (projectcalico/api,
+    /// `stagedkubernetesnetworkpolicy.go`).
+    fn staged(mut self, stage: Stage) -> Self {
+        if stage == Stage::Audit {
+            self.api_version = "projectcalico.org/v3";
+            self.kind = "StagedKubernetesNetworkPolicy";
+            self.spec.staged_action = Some("Set");
+        }
+        self
+    }
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Spec<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    staged_action: Option<&'static str>,
     pod_selector: Selector<'a>,
     /// Always written out: what an absent or partial list means differs between directions and enforcers.
     policy_types: &'static [&'static str],
@@ -166,32 +175,15 @@ fn manifest<'a>(
     Manifest {
         api_version: "networking.k8s.io/v1",
         kind: "NetworkPolicy",
-        metadata: metadata(namespace, name, Some(&policy.workload), provenance),
+        metadata: Metadata::new(Some(namespace), name, provenance).of(&policy.workload),
         spec: Spec {
+            staged_action: None,
             pod_selector: selector(&policy.selection.pods.labels),
             policy_types: types,
             ingress: types.contains(&INGRESS).then(|| ingress.collect()),
             egress: types.contains(&EGRESS).then(|| egress.collect()),
         },
     }
-}
-
-fn metadata<'a>(
-    namespace: &'a str,
-    name: &'a str,
-    workload: Option<&WorkloadRef>,
-    provenance: &Provenance,
-) -> Metadata<'a> {
-    let window = provenance.window;
-    let mut annotations = BTreeMap::from([
-        ("netwright.io/observation", format!("sha256:{}", provenance.digest)),
-        ("netwright.io/version", provenance.version.into()),
-        ("netwright.io/window", format!("{}/{}", window.from, window.until)),
-    ]);
-    if let Some(workload) = workload {
-        annotations.insert("netwright.io/workload", format!("{}/{}", workload.kind, workload.name));
-    }
-    Metadata { name, namespace, labels: BTreeMap::from([(MANAGED_BY, "netwright")]), annotations }
 }
 
 /// Every pod where there are no labels.
@@ -238,7 +230,7 @@ fn port(port: &Port) -> PortManifest<'_> {
 const NAMES_SHOWN: usize = 3;
 
 /// Who is behind a block; nothing where the block is all that is known.
-fn note(peer: &Peer) -> Option<String> {
+pub(super) fn note(peer: &Peer) -> Option<String> {
     let by_address = |whom: &Whom| match whom {
         Whom::Workload(workload) => Some(workload.to_string()),
         whom => whom.note(),
@@ -291,8 +283,8 @@ mod tests {
         let plan = infer(&observation, &Options::default());
         let provenance = provenance(&observation);
         let api = plan.policies.iter().find(|policy| policy.name == "api").unwrap();
-        insta::assert_snapshot!("policy", policy(&observation, api, &provenance, Division::Together).unwrap());
-        insta::assert_snapshot!("default-deny", default_deny("shop", &provenance).unwrap());
+        insta::assert_snapshot!("policy", policy(&observation, api, &provenance, &Form::default()).unwrap());
+        insta::assert_snapshot!("default-deny", default_deny("shop", &provenance, Stage::Enforce).unwrap());
     }
 
     #[test]
@@ -300,7 +292,8 @@ mod tests {
         let observation = shop().build();
         let plan = infer(&observation, &Options::default());
         let api = plan.policies.iter().find(|policy| policy.name == "api").unwrap();
-        let text = policy(&observation, api, &provenance(&observation), Division::ByDirection).unwrap();
+        let form = Form { division: Division::ByDirection, ..Form::default() };
+        let text = policy(&observation, api, &provenance(&observation), &form).unwrap();
         let parsed = PolicySet::parse(&[Source { name: "api.yaml".into(), text }]).unwrap().policies;
         let [ingress, egress] = parsed.policies() else { panic!("{parsed:?}") };
         assert_eq!((egress.name.as_str(), ingress.name.as_str()), ("api-egress", "api-ingress"));

@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 /// The name of each such file.
 pub const FILE: &str = "kustomization.yaml";
 
-/// The kustomizations, by file. Resources are applied in the order of the list, the default-deny last.
-pub fn kustomizations(plan: &Plan) -> Result<Vec<(String, String)>, RenderError> {
+/// The kustomizations, by file. Resources are applied in the order of the list, the default-deny last; `cluster` are the files
+/// of the whole cluster, which come after every namespace.
+pub fn kustomizations(plan: &Plan, cluster: Vec<String>) -> Result<Vec<(String, String)>, RenderError> {
     let mut folders: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     let policies = plan.policies.iter().map(|policy| (policy.workload.namespace.as_str(), policy.name.as_str()));
     let denies = plan.default_deny.iter().map(|namespace| (namespace.as_str(), DEFAULT_DENY));
@@ -19,7 +20,8 @@ pub fn kustomizations(plan: &Plan) -> Result<Vec<(String, String)>, RenderError>
         let resource = file.rsplit('/').next().unwrap_or(&file).to_owned();
         folders.entry(namespace).or_default().push(resource);
     }
-    let top = (FILE.to_owned(), kustomization(folders.keys().map(|folder| (*folder).to_owned()).collect())?);
+    let top =
+        (FILE.to_owned(), kustomization(folders.keys().map(|folder| (*folder).to_owned()).chain(cluster).collect())?);
     let below = folders
         .into_iter()
         .map(|(namespace, resources)| Ok((format!("{namespace}/{FILE}"), kustomization(resources)?)));
@@ -50,7 +52,7 @@ mod tests {
         let (a, z) = (world.running("n", "aa"), world.running("n", "zz"));
         world.edge(Endpoint::Workload(a), Endpoint::Workload(z), Protocol::Tcp, 80);
         let files: BTreeMap<String, String> =
-            kustomizations(&infer(&world.build(), &Options::default())).unwrap().into_iter().collect();
+            kustomizations(&infer(&world.build(), &Options::default()), Vec::new()).unwrap().into_iter().collect();
         let resources = |file: &str| {
             let value: serde_json::Value = serde_yaml::from_str(files.get(file).unwrap()).unwrap();
             value.get("resources").unwrap().clone()

@@ -38,6 +38,13 @@ pub fn file(documents: &[String]) -> String {
     format!("{MARKER}\n{}", documents.join("---\n"))
 }
 
+/// `file` with `remarks` below our marker, a line each. Made safe here.
+pub fn remarked(file: String, remarks: &[String]) -> String {
+    let Some((marker, rest)) = file.split_once('\n').filter(|_| !remarks.is_empty()) else { return file };
+    let lines: Vec<String> = remarks.iter().map(|remark| format!("# {}", text::plain(remark))).collect();
+    format!("{marker}\n{}\n{rest}", lines.join("\n"))
+}
+
 fn body(object: &impl Serialize) -> Result<String, RenderError> {
     let options = ser_options! { prefer_block_scalars: false };
     to_string_with_options(object, options).map_err(|error| RenderError::Yaml(error.to_string()))

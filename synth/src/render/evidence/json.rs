@@ -9,6 +9,8 @@ use super::{API_VERSION, ambiguous, selection_reason, unresolved};
 use crate::infer::rules::{
     Findings, ManyPorts, Peer, Plan, Rule, Selection, Target, ThroughNodes, Whom, Widened, WorkloadPolicy,
 };
+use crate::render::form::Form;
+use crate::render::unsayable::Unsayable;
 use crate::render::{Provenance, policy_file};
 use crate::text;
 use netwright_record::inventory::{ApiExtension, Labels, WorkloadRef};
@@ -19,12 +21,24 @@ use std::io::{self, Write};
 use std::net::IpAddr;
 
 /// Writes the evidence. The same observation and plan give the same bytes. O(size of both), one line in memory at a time.
-pub fn write(out: &mut dyn Write, observation: &Observation, plan: &Plan, provenance: &Provenance) -> io::Result<()> {
+/// `unsayable` is what the manifests say otherwise than the plan, in the form in which they are written.
+pub fn write(
+    out: &mut dyn Write,
+    observation: &Observation,
+    plan: &Plan,
+    provenance: &Provenance,
+    form: &Form,
+    unsayable: &[Unsayable],
+) -> io::Result<()> {
     writeln!(out, "{{")?;
     field(out, "apiVersion", &API_VERSION)?;
     field(out, "kind", &"Evidence")?;
     field(out, "version", &provenance.version)?;
     field(out, "observation", &source(observation, provenance))?;
+    field(out, "form", &written(form))?;
+    if !form.is_proven_as_written() || !unsayable.is_empty() {
+        list(out, "unsayable", unsayable.iter())?;
+    }
     field(out, "widened", &widened(&plan.widened()))?;
     policies(out, observation, plan)?;
     field(out, "defaultDeny", &plan.default_deny)?;
@@ -75,6 +89,20 @@ struct Source<'a> {
     from: Time,
     until: Time,
     written_by: &'a str,
+}
+
+/// In which form the manifests are written, and whether the proof read these or NetworkPolicies that say the same.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Written {
+    dialect: &'static str,
+    stage: &'static str,
+    proven_as_written: bool,
+}
+
+fn written(form: &Form) -> Written {
+    let (dialect, stage) = (form.dialect.as_str(), form.stage.as_str());
+    Written { dialect, stage, proven_as_written: form.is_proven_as_written() }
 }
 
 fn source<'a>(observation: &'a Observation, provenance: &'a Provenance) -> Source<'a> {
