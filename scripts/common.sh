@@ -9,6 +9,11 @@ cargo_deny_version=0.20.2
 nca_version=2.1.0
 kubernetes_validate_version=1.37.0
 kustomize_version=5.7.1
+cilium_version=1.20.2
+istio_api_version=1.31.1
+network_policy_api_version=0.2.0
+# Calico's releases are no Go versions; this is a commit of 2025-08-13.
+calico_version=1.11.0-cni-plugin.0.20250813170300-a0db560f0520
 # shellcheck disable=SC2034 # used by those who source this
 llvm_version=22
 
@@ -16,11 +21,13 @@ bpf_linker=$cache/bpf-linker-$bpf_linker_version
 cargo_deny=$cache/cargo-deny-$cargo_deny_version
 oracles=$cache/oracles-nca-$nca_version-kubernetes-validate-$kubernetes_validate_version
 kustomize=$cache/kustomize-$kustomize_version
+crds=$cache/crds-cilium-$cilium_version-istio-$istio_api_version-cluster-$network_policy_api_version-calico-${calico_version##*-}
 
 # The build script of the agent looks for bpf-linker here; the tests look for second opinions there.
 export NETWRIGHT_BPF_TOOLS=$bpf_linker/bin
 export NETWRIGHT_NCA=$oracles/bin/nca
 export NETWRIGHT_KUSTOMIZE=$kustomize/kustomize
+export NETWRIGHT_CRDS=$crds/complete
 export PATH="$bpf_linker/bin:$cargo_deny/bin:$PATH"
 
 # Everything but the BPF programs, which build for the BPF target only (agent/build.rs does it).

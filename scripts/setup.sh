@@ -110,6 +110,36 @@ install_kustomize() {
   fi
 }
 
+# One file of a Go module: MODULE VERSION SUM FILE NAME. The sum is that of go.sum: what was tested is what is used.
+install_crd() {
+  local found dir
+  found=$(go mod download -json "$1@v$2") || fail "cannot download $1 v$2: $found"
+  [ "$(sed -n 's/^\t"Sum": "\(.*\)".*/\1/p' <<<"$found")" = "$3" ] || fail "$1 v$2 is not what it was: its sum is not $3"
+  dir=$(sed -n 's/^\t"Dir": "\(.*\)".*/\1/p' <<<"$found")
+  install -m 644 "$dir/$4" "$crds/$5"
+}
+
+# What the API server holds policies of other dialects against: the definitions that their projects publish.
+install_crds() {
+  if [ -e "$crds/complete" ]; then
+    say "definitions of Cilium, Istio, Calico and ClusterNetworkPolicy: there ($crds)"
+    return
+  fi
+  command -v go >/dev/null || fail "no go to download the definitions of other dialects with; install Go (https://go.dev/dl)"
+  say "definitions of Cilium, Istio, Calico and ClusterNetworkPolicy: downloading once, some 50 MB"
+  mkdir -p "$crds"
+  install_crd github.com/cilium/cilium "$cilium_version" h1:dqiEGIcXc+gqCLYG/l7VCFJ8GHyb4HUrwbZOpkX5dL8= \
+    pkg/k8s/apis/cilium.io/client/crds/v2/ciliumnetworkpolicies.yaml cilium.yaml
+  install_crd istio.io/api "$istio_api_version" h1:5Yb5ihcz4YQsCkciusK7DnFpBMwRB6EFWeUKH1Atuyk= \
+    kubernetes/customresourcedefinitions.gen.yaml istio.yaml
+  install_crd sigs.k8s.io/network-policy-api "$network_policy_api_version" \
+    h1:W/f0Y9VoeQdOWjX/h2gZyLH6gZ5LLEXmh/9wy9mQWKw= \
+    config/crd/standard/policy.networking.k8s.io_clusternetworkpolicies.yaml cluster.yaml
+  install_crd github.com/projectcalico/calico "$calico_version" h1:TXnPEzx4pLWgwzCetIO/VJuz4iBZZrOdNSv16a50YqE= \
+    libcalico-go/config/crd/crd.projectcalico.org_networkpolicies.yaml calico.yaml
+  touch "$crds/complete"
+}
+
 setup_build() {
   local packages=("${build_packages[@]}")
   command -v cargo >/dev/null || fail "no cargo; install Rust with rustup (https://rustup.rs)"
@@ -136,6 +166,7 @@ case $what in
     install_cargo_deny
     install_oracles
     install_kustomize
+    install_crds
     ;;
   *) fail "unknown target $what: build, demo, bench or test" ;;
 esac

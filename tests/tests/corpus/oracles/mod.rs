@@ -3,6 +3,7 @@
 //! A program that is missing fails its test and says what to run: `make test` installs all of them.
 
 mod analyzer;
+mod dialects;
 mod kustomize;
 mod python;
 
@@ -17,12 +18,14 @@ use std::sync::Arc;
 /// One test for each oracle over all cases, and one that shows that it can say no.
 pub(crate) fn trials(cases: &Arc<Vec<Case>>, pending: &Arc<Pending>) -> Vec<Trial> {
     type Check = fn(&[Case], &Pending) -> Result<()>;
-    let checks: [(&str, Check); 7] = [
+    let checks: [(&str, Check); 9] = [
         ("kubernetes-validate", |cases, _| python::schemas(cases)),
         ("kubernetes-validate-can-fail", |_, _| python::schemas_can_fail()),
         ("pyyaml", |cases, _| python::readings(cases)),
         ("pyyaml-can-fail", |_, _| python::readings_can_fail()),
         ("kustomize", |cases, _| kustomize::builds(cases)),
+        ("definitions", |cases, _| dialects::definitions(cases)),
+        ("definitions-can-fail", |_, _| dialects::definitions_can_fail()),
         ("analyzer", analyzer::agrees),
         ("analyzer-can-fail", |_, _| analyzer::can_fail()),
     ];
