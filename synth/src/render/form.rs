@@ -153,7 +153,7 @@ impl Form {
     /// What whoever applies the policies must know of this form: a sentence each.
     pub fn advice(&self) -> &'static [&'static str] {
         match (self.dialect, self.stage) {
-            (Dialect::Kubernetes, Stage::Enforce) => &[],
+            (Dialect::Kubernetes, Stage::Enforce) => &[NO_ICMP],
             (Dialect::Kubernetes | Dialect::Calico, Stage::Audit) => &[
                 "staged policies deny nothing: Calico's flow logs (Whisker, Goldmane) say which flow each would have \
                  denied; afterwards write the policies without --stage, and delete the staged ones",
@@ -178,6 +178,7 @@ impl Form {
                  in the rbac debug log and the metrics), not by every version of ambient's ztunnel",
             ],
             (Dialect::Cluster, _) => &[
+                NO_ICMP,
                 "guard rails hold for pods that come later, too, and no namespace can take them back; apply them after \
                  the NetworkPolicies beside them",
             ],
@@ -185,7 +186,8 @@ impl Form {
     }
 }
 
-const NO_ICMP: &str = "ICMP is not recorded, so no rule allows it: ping between pods ends where a policy begins";
+const NO_ICMP: &str = "ICMP is neither recorded nor allowed: where policies isolate a pod, whether ping passes is the enforcer's \
+                       affair; only Cilium and Calico have rules for it, which are yours to add";
 const ISTIO_CALLERS: &str = "an AuthorizationPolicy says who may call over TCP, by identities that need mutual TLS; \
                              egress and UDP need NetworkPolicies beside it";
 

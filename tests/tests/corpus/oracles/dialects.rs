@@ -43,12 +43,12 @@ pub(super) fn definitions(cases: &[Case]) -> Result<()> {
 
 /// A field that does not exist, a text where a number belongs, and an object that nobody defines are complained of.
 pub(super) fn definitions_can_fail() -> Result<()> {
-    let calico = "apiVersion: projectcalico.org/v3\nkind: NetworkPolicy\nspec: {order: 1, selector: all()}\n";
+    let calico = "apiVersion: projectcalico.org/v3\nkind: NetworkPolicy\nmetadata: {name: a}\nspec: {order: 1, selector: all()}\n";
     ensure!(complaints(calico)?.is_empty(), "a sound manifest did not pass");
     for (from, to) in [("selector", "podSelector"), ("order: 1", "order: first"), ("v3", "v4")] {
         ensure!(!complaints(&calico.replace(from, to))?.is_empty(), "{to} passed");
     }
-    let cilium = "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nspec: {endpointSelector: {}, egress: [{toEntities: [host]}]}\n";
+    let cilium = "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: a}\nspec: {endpointSelector: {}, egress: [{toEntities: [host]}]}\n";
     ensure!(complaints(cilium)?.is_empty(), "a sound manifest did not pass: {:?}", complaints(cilium)?);
     for (from, to) in [("host", "everybody"), ("toEntities", "toEntity")] {
         ensure!(!complaints(&cilium.replace(from, to))?.is_empty(), "{to} passed");
