@@ -43,6 +43,11 @@ pub struct Index<'a> {
 impl<'a> Index<'a> {
     /// Indexes `observation`: the inventory, and the workloads that only edges name.
     pub fn new(observation: &'a Observation) -> Self {
+        Self::without(observation, |_| false)
+    }
+
+    /// As [`Index::new`], but edges that are `ignored` make no workload active.
+    pub fn without(observation: &'a Observation, ignored: impl Fn(usize) -> bool) -> Self {
         let inventory = &observation.inventory;
         let mut index = Self {
             workloads: workloads(observation),
@@ -62,7 +67,7 @@ impl<'a> Index<'a> {
                 .flat_map(|service| service.backends.iter().map(|backend| backend.address.ip))
                 .collect(),
         };
-        index.mark_active(&observation.edges);
+        index.mark_active(&observation.edges, ignored);
         index
     }
 
@@ -135,9 +140,9 @@ impl<'a> Index<'a> {
 
     /// Marks the ends of established edges as active. That the own node reaches a pod says nothing about what the pod
     /// needs: kubelets probe the idle ones too.
-    fn mark_active(&mut self, edges: &'a [Edge]) {
-        for edge in edges.iter().filter(|edge| edge.activity.established()) {
-            if self.own_node(edge).is_some() {
+    fn mark_active(&mut self, edges: &'a [Edge], ignored: impl Fn(usize) -> bool) {
+        for (number, edge) in edges.iter().enumerate().filter(|(_, edge)| edge.activity.established()) {
+            if ignored(number) || self.own_node(edge).is_some() {
                 continue;
             }
             for workload in workloads_of(edge) {

@@ -6,6 +6,7 @@ use crate::infer::{Options, infer};
 use crate::render::form::Form;
 use crate::render::render;
 use crate::replay::replay;
+use crate::review::Decided;
 use crate::state::convert;
 use crate::testing::{World, address};
 use netwright_policy::{Labels, Party, Pod, PolicySet, Source};
@@ -200,15 +201,15 @@ proptest! {
 
     #[test]
     fn nothing_that_was_seen_is_denied(observation in observation()) {
-        let policies = policies(&observation, &infer(&observation, &Options::default()));
-        let replay = replay(&observation, &policies, || Ok(())).unwrap();
+        let policies = policies(&observation, &infer(&observation, &Options::default(), &Decided::default()));
+        let replay = replay(&observation, &policies, &Decided::default(), || Ok(())).unwrap();
         prop_assert_eq!(replay.denied, vec![]);
     }
 
     /// Between two workloads that both have a policy and overlap with no other, exactly what was seen passes.
     #[test]
     fn nothing_unseen_is_allowed_between_known_workloads(observation in observation()) {
-        let plan = infer(&observation, &Options::default());
+        let plan = infer(&observation, &Options::default(), &Decided::default());
         let policies = policies(&observation, &plan);
         let seen = seen(&observation);
         let cluster = convert::cluster(&observation.inventory.namespaces);
@@ -231,7 +232,7 @@ proptest! {
     /// What was rendered selects, read back, exactly the labels that were inferred.
     #[test]
     fn what_is_written_selects_what_was_inferred(observation in observation()) {
-        let plan = infer(&observation, &Options::default());
+        let plan = infer(&observation, &Options::default(), &Decided::default());
         let policies = policies(&observation, &plan);
         prop_assert_eq!(policies.policies().len(), plan.policies.len() + plan.default_deny.len());
         for policy in &plan.policies {
@@ -255,7 +256,7 @@ proptest! {
         reversed.inventory.workloads.reverse();
         reversed.inventory.nodes.reverse();
         reversed.sort();
-        let files = |observation: &Observation| render(observation, &infer(observation, &Options::default()), &Form::default()).unwrap();
+        let files = |observation: &Observation| render(observation, &infer(observation, &Options::default(), &Decided::default()), &Form::default()).unwrap();
         prop_assert_eq!(files(&observation), files(&reversed));
     }
 }
@@ -268,7 +269,7 @@ fn random_observations_exercise_what_they_should() {
     let (mut policies, mut widened, mut added, mut closed, mut blocks) = (0, 0, 0, 0, 0);
     for _ in 0..64 {
         let observation = observation().new_tree(&mut runner).unwrap().current();
-        let plan = infer(&observation, &Options::default());
+        let plan = infer(&observation, &Options::default(), &Decided::default());
         policies += plan.policies.len();
         widened += plan.findings.widened.len();
         added += plan.policies.iter().filter(|policy| !policy.selection.added.is_empty()).count();

@@ -10,6 +10,7 @@ use crate::render::form::Form;
 use crate::render::unsayable::Unsayable;
 use crate::render::{self, RenderError, Rendering, adapted, network_policies};
 use crate::replay::{Denial, Interrupted, Replay, replay};
+use crate::review::Decided;
 use crate::text::{plain, some_of};
 use netwright_policy::{Direction, ParseError, PolicySet, Source};
 use netwright_record::{Edge, Observation};
@@ -115,11 +116,12 @@ pub struct Synthesis {
 pub fn synthesise<'a>(
     observation: &Observation,
     options: &Options,
+    decided: &Decided,
     form: &Form,
     out: impl Into<Output<'a>>,
     progress: impl Fn() -> Result<(), Interrupted>,
 ) -> Result<Synthesis, SynthesisError> {
-    let plan = timed("infer", || adapted(observation, infer(observation, options), form));
+    let plan = timed("infer", || adapted(observation, infer(observation, options, decided), form));
     prove_and_publish(observation, plan, form, out.into(), progress)
 }
 
@@ -141,7 +143,7 @@ fn prove_and_publish(
         timed("parse", || PolicySet::parse(&manifests)).map_err(|failure| unreadable(failure.errors, kept.clone()))?;
     drop(manifests);
     let policies = parsed.policies;
-    let replay = timed("prove", || replay(observation, &policies, progress))?;
+    let replay = timed("prove", || replay(observation, &policies, &plan.decided, progress))?;
     if !replay.denied.is_empty() {
         return Err(SynthesisError::Denied(Box::new(denied(observation, policies, replay, kept))));
     }
@@ -209,9 +211,9 @@ mod tests {
         let observation = shop().build();
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("policies");
-        synthesise(&observation, &Options::default(), &Form::default(), &out, || Ok(())).unwrap();
+        synthesise(&observation, &Options::default(), &Decided::default(), &Form::default(), &out, || Ok(())).unwrap();
         let before = fs::read(out.join("shop/api.yaml")).unwrap();
-        let mut plan = infer(&observation, &Options::default());
+        let mut plan = infer(&observation, &Options::default(), &Decided::default());
         break_it(&mut plan);
         let error = prove_and_publish(&observation, plan, &Form::default(), (&out).into(), || Ok(())).unwrap_err();
         assert_eq!(fs::read(out.join("shop/api.yaml")).unwrap(), before);
@@ -230,10 +232,11 @@ mod tests {
     fn what_is_interrupted_leaves_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("policies");
-        let stopped = synthesise(&shop().build(), &Options::default(), &Form::default(), &out, || {
-            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "the temporary folder is there");
-            Err(Interrupted)
-        });
+        let stopped =
+            synthesise(&shop().build(), &Options::default(), &Decided::default(), &Form::default(), &out, || {
+                assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "the temporary folder is there");
+                Err(Interrupted)
+            });
         assert!(matches!(stopped, Err(SynthesisError::Interrupted(_))));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }

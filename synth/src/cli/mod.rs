@@ -17,6 +17,7 @@ pub mod lint;
 pub mod observation;
 pub mod policies;
 pub mod progress;
+pub mod review;
 pub mod summary;
 pub mod synth;
 pub mod table;

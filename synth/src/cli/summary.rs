@@ -1,5 +1,6 @@
 //! What `netwright synth` says at its end: what was written and proven, and what a person should look at.
 
+use super::review;
 use crate::infer::rules::{Findings, ManyPorts, Plan, Unprotected};
 use crate::render::evidence::words;
 use crate::render::evidence::{ambiguous, unresolved};
@@ -35,10 +36,33 @@ pub fn write(out: &mut dyn Write, observation: &Observation, synthesis: &Synthes
         replay.established,
         replay.established - replay.allowed
     )?;
+    decided(out, observation, synthesis)?;
     widened(out, plan)?;
     dialect(out, synthesis)?;
-    review(out, observation, &plan.findings)?;
+    findings(out, observation, &plan.findings)?;
     unnamed(out, observation)
+}
+
+/// What came of the decisions of people.
+fn decided(out: &mut dyn Write, observation: &Observation, synthesis: &Synthesis) -> io::Result<()> {
+    let (plan, replay) = (&synthesis.plan, &synthesis.replay);
+    if plan.decided.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "review: {} decisions; of the established edges {} denied by decision, {} ignored",
+        plan.decided.decisions().len(),
+        replay.denied_by_decision.len(),
+        replay.ignored
+    )?;
+    edges(
+        out,
+        observation,
+        "denied by decision, and let through nevertheless, since other rules or no policy admit them",
+        &replay.not_denied,
+    )?;
+    review::write(out, observation, &plan.decided)
 }
 
 /// By how much the rules are wider than what was seen, where an option asked for that.
@@ -98,7 +122,7 @@ fn dialect(out: &mut dyn Write, synthesis: &Synthesis) -> io::Result<()> {
     form.advice().iter().try_for_each(|advice| writeln!(out, "note: {advice}"))
 }
 
-fn review(out: &mut dyn Write, observation: &Observation, findings: &Findings) -> io::Result<()> {
+fn findings(out: &mut dyn Write, observation: &Observation, findings: &Findings) -> io::Result<()> {
     let mut left_out: Vec<usize> = findings.left_out.iter().map(|left_out| left_out.edge).collect();
     left_out.dedup();
     edges(out, observation, "open to every address outside the cluster", &findings.exposed)?;
@@ -211,6 +235,7 @@ mod tests {
     use super::*;
     use crate::infer::Options;
     use crate::render::form::Form;
+    use crate::review::Decided;
     use crate::synthesis::synthesise;
     use crate::testing::World;
 
@@ -221,9 +246,15 @@ mod tests {
             world.running("n", &format!("idle{number}"));
         }
         let (observation, folder) = (world.build(), tempfile::tempdir().unwrap());
-        let synthesis =
-            synthesise(&observation, &Options::default(), &Form::default(), &folder.path().join("out"), || Ok(()))
-                .unwrap();
+        let synthesis = synthesise(
+            &observation,
+            &Options::default(),
+            &Decided::default(),
+            &Form::default(),
+            &folder.path().join("out"),
+            || Ok(()),
+        )
+        .unwrap();
         let mut out = Vec::new();
         write(&mut out, &observation, &synthesis, folder.path()).unwrap();
         let text = String::from_utf8(out).unwrap();

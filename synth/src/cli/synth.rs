@@ -2,7 +2,7 @@
 
 use super::exit::{ExitStatus, misuse};
 use super::lint::Cni;
-use super::{interrupt, observation, progress, summary};
+use super::{interrupt, observation, progress, review, summary};
 use crate::infer::Options;
 use crate::infer::rules::Plan;
 use crate::infer::widen::{OverPermission, PeerWidth};
@@ -13,6 +13,7 @@ use crate::render::form::{Dialect, Form, Stage, TrustDomain};
 use crate::render::kubernetes::Division;
 use crate::synthesis::synthesise;
 use clap::ValueEnum;
+use jiff::civil::Date;
 use netwright_policy::lint::Profile;
 use netwright_record::Observation;
 use std::io::Write;
@@ -59,6 +60,12 @@ pub struct Args {
     trust_domain: TrustDomain,
     #[command(flatten)]
     width: Width,
+    /// What people decided about what was seen [default: review.yaml in the folder written to, if it is there].
+    #[arg(long, value_name = "FILE")]
+    review: Option<PathBuf>,
+    /// The day on which decisions must not have expired [default: today].
+    #[arg(long, value_name = "DATE")]
+    as_of: Option<Date>,
     /// Print for each rule why it is there, for all workloads or for one.
     #[arg(long, value_name = "NAMESPACE/NAME", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     explain: Option<String>,
@@ -144,10 +151,12 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitStatus> {
     if let Err(error) = form.check() {
         return misuse(error.to_string());
     }
+    let review = review::read(args.review.as_deref(), &args.out)?;
     let observation = timed("read", || observation::read_with_edges(&args.observation))?;
+    let decided = review.apply(&observation, args.as_of.unwrap_or_else(review::today));
     let bar = progress::bar(observation.edges.len(), "proving");
     interrupt::watch();
-    let synthesis = synthesise(&observation, &options, &form, args.output(), || {
+    let synthesis = synthesise(&observation, &options, &decided, &form, args.output(), || {
         bar.inc(1);
         interrupt::asked()
     });
@@ -173,7 +182,7 @@ fn explain(out: &mut dyn Write, observation: &Observation, plan: &Plan, whose: &
     }
     for policy in found {
         writeln!(out)?;
-        words::write(out, observation, policy)?;
+        words::write(out, observation, &plan.decided, policy)?;
     }
     Ok(())
 }

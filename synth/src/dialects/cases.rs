@@ -6,6 +6,7 @@ use crate::infer::{Options, infer};
 use crate::render::form::{Dialect, Form, Stage};
 use crate::render::render;
 use crate::render::unsayable::Effect;
+use crate::review::Decided;
 use crate::testing::{World, address};
 use netwright_record::Endpoint;
 use netwright_record::Protocol::{Tcp, Udp};
@@ -63,7 +64,7 @@ fn cilium_denies_the_metadata_services_beside_names_unless_they_are_allowed() {
     world.edge(end(&web), end(&dns), Udp, 53);
     reach_by_name(&mut world, &web, "api.example");
     let observation = world.build();
-    let mut plan = infer(&observation, &Options::default());
+    let mut plan = infer(&observation, &Options::default(), &Decided::default());
     let denied = |plan: &_, stage| {
         let form = Form { dialect: Dialect::Cilium, stage, ..Form::default() };
         let rendering = render(&observation, plan, &form).unwrap();
@@ -144,7 +145,7 @@ fn istio_writes_single_ports_and_every_port_where_it_must() {
     let observation = world.build();
     let form = Form { dialect: Dialect::Istio, ..Form::default() };
     let to = |ports: &[Port]| {
-        let mut plan = infer(&observation, &Options::default());
+        let mut plan = infer(&observation, &Options::default(), &Decided::default());
         let policy = plan.policies.iter_mut().find(|policy| policy.name == "server").unwrap();
         policy.ingress[0].ports = ports.to_vec();
         let rendering = render(&observation, &plan, &form).unwrap();

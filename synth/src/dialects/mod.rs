@@ -15,6 +15,7 @@ use crate::properties::{self, PORTS};
 use crate::render::form::{Dialect, Form, Stage};
 use crate::render::unsayable::Effect;
 use crate::render::{Files, Rendering, adapted, network_policies, render};
+use crate::review::Decided;
 use crate::state::convert;
 use netwright_policy::{Cluster, Party, Pod, PolicySet, Source};
 use netwright_record::inventory::{Labels, WorkloadRef};
@@ -183,7 +184,7 @@ struct Case {
 
 impl Case {
     fn new(observation: Observation, form: &Form) -> Self {
-        let plan = adapted(&observation, infer(&observation, &Options::default()), form);
+        let plan = adapted(&observation, infer(&observation, &Options::default(), &Decided::default()), form);
         let rendering = render(&observation, &plan, form).unwrap();
         let sources = network_policies(&observation, &plan).unwrap().into_iter();
         let sources: Vec<Source> = sources.map(|(name, text)| Source { name, text }).collect();

@@ -7,10 +7,11 @@ use super::merge::Allowance;
 use super::mesh::{HBONE, Mesh};
 use super::nodes::Nodes;
 use super::peers::{Namer, Naming};
-use super::rules::{Findings, Ground, LeftOut, Port, Target, Whom};
+use super::rules::{Findings, Ground, LeftOut, Port, PortMatch, Target, Whom};
 use super::services::Services;
 use super::{api_server, selectors::Selections};
 use crate::index::Index;
+use crate::review::{Action, Additional, Decided, Who};
 use netwright_record::inventory::WorkloadRef;
 use netwright_record::{Edge, Endpoint, Protocol, ServiceRef};
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,6 +43,8 @@ pub struct Surroundings<'a> {
     pub dns: &'a NodeLocalDns,
     /// What the API server may call.
     pub called: &'a Called<'a>,
+    /// What people decided.
+    pub decided: &'a Decided,
 }
 
 /// What has been gathered so far.
@@ -56,30 +59,41 @@ pub struct Drafts {
 }
 
 impl Drafts {
-    /// Takes in an edge of which at least one attempt got through.
+    /// Takes in an edge, unless people decided that there is to be no rule for it or no attempt got through.
     pub fn take(&mut self, around: &Surroundings, number: usize, edge: &Edge) {
+        match around.decided.of(number).map(|decision| decision.action) {
+            Some(Action::Deny) => self.findings.denied_by_decision.push(number),
+            Some(Action::Ignore) => self.findings.ignored_by_decision.push(number),
+            Some(Action::Allow) => self.allow(around, number, edge),
+            _ if edge.activity.established() => self.allow(around, number, edge),
+            _ => self.findings.never_established.push(number),
+        }
+    }
+
+    fn allow(&mut self, around: &Surroundings, number: usize, edge: &Edge) {
         // Clients outside are let in whatever their address.
         if edge.addresses_dropped > 0 && edge.client != Endpoint::Internet {
             self.findings.partly_known.push(number);
         }
         let carried = carried_by_mesh(around, edge);
         if let Some(client) = edge.client.workload() {
-            let naming = around.namer().server(edge);
+            let naming = around.namer().server(number, edge);
             self.note(number, &naming, client, &edge.server);
             let besides = around.dns.besides(edge);
-            let allowances = allowances(number, edge, naming.peers, carried).chain(dns(number, edge, besides));
+            let allowances =
+                allowances(around.decided, number, edge, naming.peers, carried).chain(dns(number, edge, besides));
             self.workloads.entry(client.clone()).or_default().egress.extend(allowances);
         }
         if let Some(server) = edge.server.workload() {
             let through = self.through_nodes(around, number, edge, server);
             let ambient = around.is_ambient(server);
-            let naming = around.namer().client(edge, through.as_ref(), ambient);
+            let naming = around.namer().client(number, edge, through.as_ref(), ambient);
             self.note(number, &naming, server, &edge.client);
             if edge.client == Endpoint::ApiServer && !around.calls(server, edge) {
                 self.findings.service_proxy.push(number);
             }
             let probes = (ambient && around.index.own_node(edge).is_some()).then(|| probe(number, edge));
-            let allowances = allowances(number, edge, naming.peers, carried).chain(probes);
+            let allowances = allowances(around.decided, number, edge, naming.peers, carried).chain(probes);
             self.workloads.entry(server.clone()).or_default().ingress.extend(allowances);
         }
     }
@@ -135,9 +149,39 @@ impl Drafts {
     }
 }
 
+impl Drafts {
+    /// Takes in what decisions allow that no edge stands for.
+    pub fn take_decided(&mut self, around: &Surroundings) {
+        for Additional { decision, client, server, ports, .. } in &around.decided.additional {
+            let port = Port { protocol: ports.protocol, at: PortMatch::Range { first: ports.first, last: ports.last } };
+            let ground = Ground::Decision(*decision);
+            let allowance = |(target, whom)| Allowance { target, whom, port: port.clone(), ground };
+            if let Who::Workload(client) = client {
+                let peers = around.who(server).into_iter().map(allowance);
+                self.workloads.entry(client.clone()).or_default().egress.extend(peers);
+            }
+            if let Who::Workload(server) = server {
+                let peers = around.who(client).into_iter().map(allowance);
+                self.workloads.entry(server.clone()).or_default().ingress.extend(peers);
+            }
+        }
+    }
+}
+
 impl Surroundings<'_> {
     fn namer(&self) -> Namer<'_> {
-        Namer { index: self.index, selections: self.selections, nodes: self.nodes }
+        Namer { index: self.index, selections: self.selections, nodes: self.nodes, decided: self.decided }
+    }
+
+    /// The peers that stand for an end that a decision names.
+    fn who(&self, who: &Who) -> Vec<(Target, Whom)> {
+        match who {
+            Who::Workload(workload) => self.namer().pods(workload, &BTreeSet::new()).peers,
+            Who::Block { cidr, except } => {
+                let target = Target::Block { cidr: *cidr, except: except.iter().copied().collect() };
+                vec![(target, Whom::Address)]
+            }
+        }
     }
 
     fn is_ambient(&self, workload: &WorkloadRef) -> bool {
@@ -163,12 +207,19 @@ fn carried_by_mesh(around: &Surroundings, edge: &Edge) -> bool {
 
 /// `peers` on the edge's port, and on what follows from it.
 fn allowances(
+    decided: &Decided,
     number: usize,
     edge: &Edge,
     peers: Vec<(Target, Whom)>,
     carried: bool,
 ) -> impl Iterator<Item = Allowance> + use<> {
-    let mut ports = vec![(Port::number(edge.protocol, edge.port), Ground::Seen(number))];
+    let port = Port::number(edge.protocol, edge.port);
+    let mut ports = Vec::with_capacity(3);
+    if edge.activity.established() {
+        ports.push((port.clone(), Ground::Seen(number)));
+    }
+    let allowed = decided.of(number).filter(|decision| decision.action == Action::Allow);
+    ports.extend(allowed.map(|decision| (port, Ground::Decision(decision.number))));
     if needs_tcp(edge) {
         ports.push((Port::number(Protocol::Tcp, edge.port), Ground::TruncatedAnswers(number)));
     }

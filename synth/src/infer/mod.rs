@@ -30,6 +30,7 @@ pub mod services;
 pub mod widen;
 
 use crate::index::Index;
+use crate::review::Decided;
 use drafts::{Draft, Drafts, Surroundings};
 use merge::merge;
 use netwright_record::inventory::WorkloadRef;
@@ -53,9 +54,10 @@ pub struct Options {
     pub cidr_budget: Option<usize>,
 }
 
-/// Infers the rules. `observation` must be in its canonical order ([`Observation::sort`]; a file that was read is).
-pub fn infer(observation: &Observation, options: &Options) -> Plan {
-    let index = Index::new(observation);
+/// Infers the rules, as people `decided`. `observation` must be in its canonical order ([`Observation::sort`]; a file that was
+/// read is).
+pub fn infer(observation: &Observation, options: &Options, decided: &Decided) -> Plan {
+    let index = Index::without(observation, |edge| decided.is_ignored(edge));
     let selections = selectors::select(&index);
     let services = services::Services::new(&observation.inventory);
     let (called, unknown) = api_server::called(&observation.inventory, &services);
@@ -67,19 +69,17 @@ pub fn infer(observation: &Observation, options: &Options) -> Plan {
         dns: &dns::NodeLocalDns::new(&observation.edges, &services),
         services: &services,
         called: &called,
+        decided,
     };
     let mut drafts = Drafts::default();
     for (number, edge) in observation.edges.iter().enumerate() {
-        if edge.activity.established() {
-            drafts.take(&around, number, edge);
-        } else {
-            drafts.findings.never_established.push(number);
-        }
+        drafts.take(&around, number, edge);
     }
     drafts.take_called(&around);
+    drafts.take_decided(&around);
     drafts.findings.uncalled.extend(unknown);
     drafts.findings.many_ports = many_ports(&observation.edges);
-    finish(drafts, observation, &index, &selections, options)
+    Plan { decided: decided.clone(), ..finish(drafts, observation, &index, &selections, options) }
 }
 
 fn finish(
@@ -104,7 +104,7 @@ fn finish(
     policies.sort_by(|a, b| (&a.workload.namespace, &a.name).cmp(&(&b.workload.namespace, &b.name)));
     drafts.findings.over_cidr_budget = widen::widen(&mut policies, observation, index, selections, options);
     drafts.findings.unprotected = unprotected;
-    Plan { policies, default_deny, findings: drafts.findings }
+    Plan { policies, default_deny, findings: drafts.findings, decided: Decided::default() }
 }
 
 fn policy_names(
@@ -175,7 +175,7 @@ mod tests {
         let (a, b) = (Endpoint::Workload(a), Endpoint::Workload(b));
         world.edge(a.clone(), b.clone(), Tcp, 80);
         world.edge(a, b, Tcp, 81).activity.failed = 1;
-        let plan = infer(&world.build(), &Options::default());
+        let plan = infer(&world.build(), &Options::default(), &Decided::default());
         let ports = plan.policies[0].egress[0].ports.clone();
         assert_eq!((ports, plan.findings.never_established), (vec![Port::number(Tcp, 80)], vec![1]));
     }
@@ -185,7 +185,7 @@ mod tests {
         let mut world = World::new();
         let (a, dns) = (world.running("n", "a"), world.running("kube-system", "dns"));
         world.edge(Endpoint::Workload(a), Endpoint::Workload(dns), Udp, 53);
-        let plan = infer(&world.build(), &Options::default());
+        let plan = infer(&world.build(), &Options::default(), &Decided::default());
         for rule in plan.policies.iter().flat_map(|policy| policy.ingress.iter().chain(&policy.egress)) {
             assert_eq!(rule.ports.iter().map(|port| port.protocol).collect::<Vec<_>>(), [Tcp, Udp]);
             assert!(rule.grounds.contains(&Ground::TruncatedAnswers(0)));
@@ -198,7 +198,7 @@ mod tests {
         let mut world = World::new();
         let db = world.running("n", "db");
         world.edge(Endpoint::Workload(db.clone()), Endpoint::Workload(db), Tcp, 5432);
-        let plan = infer(&world.build(), &Options::default());
+        let plan = infer(&world.build(), &Options::default(), &Decided::default());
         assert_eq!(plan.policies[0].ingress, plan.policies[0].egress);
         assert_eq!(plan.policies[0].ingress.len(), 1);
     }
@@ -212,7 +212,7 @@ mod tests {
         edge.server_addresses = [crate::testing::address("198.18.0.7")].into();
         edge.addresses_dropped = 1;
         world.edge(Endpoint::Internet, a, Tcp, 80).addresses_dropped = 1;
-        let (plan, observation) = (infer(&world.build(), &Options::default()), world.build());
+        let (plan, observation) = (infer(&world.build(), &Options::default(), &Decided::default()), world.build());
         let [listed] = plan.findings.partly_known.as_slice() else { panic!("{:?}", plan.findings) };
         assert_eq!(observation.edges[*listed].port, 443);
     }
@@ -223,7 +223,7 @@ mod tests {
         let a = world.running("n", "a");
         let address = crate::testing::address("169.254.169.254");
         world.edge(Endpoint::Workload(a), Endpoint::LinkLocal { address }, Tcp, 80);
-        let plan = infer(&world.build(), &Options::default());
+        let plan = infer(&world.build(), &Options::default(), &Decided::default());
         assert!(plan.policies[0].egress.is_empty());
         assert_eq!(plan.findings.left_out, [LeftOut { edge: 0, address }].into());
     }

@@ -4,15 +4,20 @@ use super::link_local::needs_decision;
 use super::peers::Naming;
 use super::rules::{Target, Whom};
 use crate::index::Index;
+use crate::review::Decided;
 use ipnet::IpNet;
+use netwright_record::Edge;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-/// Addresses outside the cluster's own, some of which may need a decision. `whom` has one member for each name.
-pub fn addresses(seen: BTreeSet<IpAddr>, port: u16, whom: &[Whom]) -> Naming {
+/// Addresses outside the cluster's own, of the edge at `number`. Some may need a decision, and of others people may have
+/// decided that they are not to be allowed. `whom` has one member for each name.
+pub fn addresses(decided: &Decided, number: usize, edge: &Edge, seen: BTreeSet<IpAddr>, whom: &[Whom]) -> Naming {
+    let before = seen.len();
+    let wanted = seen.into_iter().filter(|address| !decided.closes(number, *address));
     let (left_out, allowed): (BTreeSet<_>, BTreeSet<_>) =
-        seen.into_iter().partition(|address| needs_decision(*address, port));
-    if allowed.is_empty() && !left_out.is_empty() {
+        wanted.partition(|address| needs_decision(*address, edge.port) && decided.opened(number, *address).is_none());
+    if allowed.is_empty() && (before > 0 || !left_out.is_empty()) {
         return Naming { left_out, ..Naming::default() };
     }
     let mut naming = Naming { impossible: allowed.is_empty(), left_out, ..Naming::default() };
@@ -30,22 +35,25 @@ pub fn names(names: &BTreeSet<String>) -> Vec<Whom> {
 
 /// Every address outside the cluster, of each family in which clients came (of both, unless `all_kept`: the lowest
 /// addresses are kept, which are those of IPv4). Pods are not meant, so the pod ranges are excepted: but never a range from
-/// which a client came.
-pub fn internet(index: &Index, seen: &BTreeSet<IpAddr>, all_kept: bool) -> Naming {
+/// which a client came. What people closed of it is excepted too.
+pub fn internet(index: &Index, decided: &Decided, number: usize, edge: &Edge) -> Naming {
+    let (seen, all_kept) = (&edge.client_addresses, edge.addresses_dropped == 0);
     let families: BTreeSet<bool> = seen.iter().map(|address| address.to_canonical().is_ipv6()).collect();
     let families = if families.is_empty() || !all_kept { BTreeSet::from([false, true]) } else { families };
-    let peers = families.into_iter().map(|ipv6| (everywhere(index, ipv6, seen), Whom::Internet));
+    let peers =
+        families.into_iter().map(|ipv6| (everywhere(index, ipv6, seen, decided.excepted(number)), Whom::Internet));
     Naming { peers: peers.collect(), exposed: true, ..Naming::default() }
 }
 
-fn everywhere(index: &Index, ipv6: bool, clients: &BTreeSet<IpAddr>) -> Target {
+fn everywhere(index: &Index, ipv6: bool, clients: &BTreeSet<IpAddr>, closed: impl Iterator<Item = IpNet>) -> Target {
     let unspecified: IpAddr = if ipv6 { [0u16; 8].into() } else { [0u8; 4].into() };
-    let except = index
+    let pods = index
         .pod_ranges()
         .iter()
         .filter(|range| range.addr().is_ipv6() == ipv6 && range.prefix_len() > 0)
         .filter(|range| !clients.iter().any(|client| range.contains(&client.to_canonical())))
-        .copied()
-        .collect();
-    Target::Block { cidr: IpNet::new_assert(unspecified, 0), except }
+        .copied();
+    let closed = closed.filter(|block| block.addr().is_ipv6() == ipv6 && block.prefix_len() > 0);
+    let except: BTreeSet<IpNet> = pods.chain(closed).collect();
+    Target::Block { cidr: IpNet::new_assert(unspecified, 0), except: except.into_iter().collect() }
 }

@@ -6,6 +6,7 @@ use super::rules::{Target, Whom};
 use super::selectors::Selections;
 use super::{api_server, nodes, outside};
 use crate::index::Index;
+use crate::review::Decided;
 use netwright_record::inventory::WorkloadRef;
 use netwright_record::{Edge, Endpoint, ServiceRef};
 use std::collections::BTreeSet;
@@ -45,27 +46,31 @@ pub struct Namer<'a> {
     pub selections: &'a Selections,
     /// The addresses of nodes.
     pub nodes: &'a Nodes,
+    /// What people decided.
+    pub decided: &'a Decided,
 }
 
 impl Namer<'_> {
     /// Names the server of `edge`, for an egress rule of its client.
-    pub fn server(&self, edge: &Edge) -> Naming {
+    pub fn server(&self, number: usize, edge: &Edge) -> Naming {
+        let outside = |seen, whom: &[Whom]| outside::addresses(self.decided, number, edge, seen, whom);
         let seen = &edge.server_addresses;
         match &edge.server {
             Endpoint::Workload(workload) => self.pods(workload, seen),
             Endpoint::Node { workload: Some(workload), name } => self.host_network(workload, name, seen),
             Endpoint::Node { workload: None, name } => self.nodes.any(&(seen | &self.index.node_addresses(name))),
             Endpoint::ApiServer => api_server::server(self.index, seen),
-            Endpoint::LinkLocal { address } => outside::addresses(with(seen, *address), edge.port, &[link_local(edge)]),
-            Endpoint::ExternalName { names } => outside::addresses(seen.clone(), edge.port, &outside::names(names)),
-            Endpoint::External { address } => outside::addresses(with(seen, *address), edge.port, &[Whom::Address]),
-            Endpoint::Internet => outside::addresses(seen.clone(), edge.port, &[Whom::Address]),
+            Endpoint::LinkLocal { address } => outside(with(seen, *address), &[link_local(edge)]),
+            Endpoint::ExternalName { names } => outside(seen.clone(), &outside::names(names)),
+            Endpoint::External { address } => outside(with(seen, *address), &[Whom::Address]),
+            Endpoint::Internet => outside(seen.clone(), &[Whom::Address]),
         }
     }
 
     /// Names the client of `edge`, for an ingress rule of its server. `through` is a Service that hides clients behind the
     /// addresses of nodes, where one leads to the server's port; `ambient` says that the server is in an ambient mesh.
-    pub fn client(&self, edge: &Edge, through: Option<&Arc<ServiceRef>>, ambient: bool) -> Naming {
+    pub fn client(&self, number: usize, edge: &Edge, through: Option<&Arc<ServiceRef>>, ambient: bool) -> Naming {
+        let outside = |seen, whom: &[Whom]| outside::addresses(self.decided, number, edge, seen, whom);
         let seen = &edge.client_addresses;
         match (&edge.client, through) {
             (Endpoint::Workload(workload), _) => self.pods(workload, seen),
@@ -82,16 +87,15 @@ impl Namer<'_> {
                 Naming::blocks([AMBIENT_PROBES].into(), &Whom::AmbientProbes)
             }
             (Endpoint::LinkLocal { address } | Endpoint::External { address }, _) => {
-                outside::addresses(with(seen, *address), edge.port, &[Whom::Address])
+                outside(with(seen, *address), &[Whom::Address])
             }
-            (Endpoint::ExternalName { names }, _) => {
-                outside::addresses(seen.clone(), edge.port, &outside::names(names))
-            }
-            (Endpoint::Internet, _) => outside::internet(self.index, seen, edge.addresses_dropped == 0),
+            (Endpoint::ExternalName { names }, _) => outside(seen.clone(), &outside::names(names)),
+            (Endpoint::Internet, _) => outside::internet(self.index, self.decided, number, edge),
         }
     }
 
-    fn pods(&self, workload: &WorkloadRef, seen: &BTreeSet<IpAddr>) -> Naming {
+    /// The pods of `workload`, of which `seen` are addresses.
+    pub fn pods(&self, workload: &WorkloadRef, seen: &BTreeSet<IpAddr>) -> Naming {
         if let Some((workload, selection)) = self.selections.get_key_value(workload) {
             let peer = (Target::Pods(selection.pods.clone()), Whom::Workload(workload.clone()));
             return Naming { peers: vec![peer], ..Naming::default() };
@@ -142,17 +146,19 @@ mod tests {
         let observation = world.build();
         let index = Index::new(&observation);
         let (selections, nodes) = (select(&index), Nodes::new(&observation.inventory));
-        name(&Namer { index: &index, selections: &selections, nodes: &nodes }, &observation.edges[0])
+        let decided = Decided::default();
+        let namer = Namer { index: &index, selections: &selections, nodes: &nodes, decided: &decided };
+        name(&namer, &observation.edges[0])
     }
 
     /// Names the server of the world's only edge.
     fn server_of(world: &World) -> Naming {
-        named(world, |namer, edge| namer.server(edge))
+        named(world, |namer, edge| namer.server(0, edge))
     }
 
     /// Names the client of the world's only edge.
     fn client_of(world: &World) -> Naming {
-        named(world, |namer, edge| namer.client(edge, None, false))
+        named(world, |namer, edge| namer.client(0, edge, None, false))
     }
 
     fn node_endpoint(name: &str) -> Endpoint {

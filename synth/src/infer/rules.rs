@@ -1,5 +1,6 @@
 //! The intermediate form: what the passes of inference agree on and every renderer starts from. Sorted, free of any dialect.
 
+use crate::review::Decided;
 use ipnet::IpNet;
 use netwright_record::inventory::{Labels, WorkloadRef};
 use netwright_record::{Endpoint, Protocol, ServiceRef};
@@ -17,6 +18,8 @@ pub struct Plan {
     pub default_deny: Vec<String>,
     /// What a reviewer must know.
     pub findings: Findings,
+    /// What people decided, which the rules follow.
+    pub decided: Decided,
 }
 
 impl Plan {
@@ -298,6 +301,10 @@ pub struct Findings {
     pub widened: BTreeMap<WorkloadRef, BTreeSet<WorkloadRef>>,
     /// Edges of which no attempt got through: no rule.
     pub never_established: Vec<usize>,
+    /// Edges for which people decided that there is to be no rule.
+    pub denied_by_decision: Vec<usize>,
+    /// Edges that people decided to take as never observed.
+    pub ignored_by_decision: Vec<usize>,
     /// Addresses that were reached and are not allowed until someone decides so.
     pub left_out: BTreeSet<LeftOut>,
     /// Edges that open a workload to every address outside the cluster.

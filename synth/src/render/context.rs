@@ -2,7 +2,6 @@
 //! ServiceAccounts, and membership in a mesh.
 
 use super::Provenance;
-use super::evidence::account::Account;
 use super::evidence::words;
 use super::form::Form;
 use crate::index::{Facts, Index};
@@ -10,6 +9,7 @@ use crate::infer::mesh::Mesh;
 use crate::infer::names::{valid_name, valid_namespace};
 use crate::infer::rules::Rule;
 use crate::infer::selectors::selects;
+use crate::review::Decided;
 use netwright_record::inventory::{Labels, WorkloadRef};
 use netwright_record::{Edge, Endpoint, Observation};
 use std::cell::OnceCell;
@@ -21,6 +21,8 @@ use std::iter;
 pub(super) struct Context<'a> {
     /// What the plan was made from.
     pub(super) observation: &'a Observation,
+    /// What people decided about it.
+    pub(super) decided: &'a Decided,
     /// What is written of that into each object.
     pub(super) provenance: &'a Provenance,
     /// In which form to write.
@@ -30,8 +32,13 @@ pub(super) struct Context<'a> {
 
 impl<'a> Context<'a> {
     /// Of one rendering. Look-ups are made when the first dialect asks for them.
-    pub(super) fn new(observation: &'a Observation, provenance: &'a Provenance, form: &'a Form) -> Self {
-        Self { observation, provenance, form, knowledge: OnceCell::new() }
+    pub(super) fn new(
+        observation: &'a Observation,
+        decided: &'a Decided,
+        provenance: &'a Provenance,
+        form: &'a Form,
+    ) -> Self {
+        Self { observation, decided, provenance, form, knowledge: OnceCell::new() }
     }
 
     /// The look-ups over the inventory.
@@ -42,11 +49,7 @@ impl<'a> Context<'a> {
     /// What stands above each of the `written` rules that `rule` has become: how much was seen of it, and how much wider
     /// than that it is.
     pub(super) fn comments(&self, rule: &Rule, written: usize) -> impl Iterator<Item = String> + use<> {
-        let account = Account::of(self.observation, rule).to_string();
-        let first = match rule.widened.is_none() {
-            true => account,
-            false => format!("{account}; wider by {}", words::widened(&rule.widened)),
-        };
+        let first = words::comment(self.observation, self.decided, rule);
         iter::once(first).chain(iter::repeat("the same rule, continued".to_owned())).take(written)
     }
 }

@@ -2,7 +2,6 @@
 //!
 //! What is written is borrowed from the plan and goes straight to the writer: a cluster has tens of thousands of policies.
 
-use super::evidence::account::Account;
 use super::evidence::words;
 use super::form::{Form, Stage};
 use super::metadata::Metadata;
@@ -10,6 +9,7 @@ use super::yaml::{self, Above, Noted};
 use super::{Provenance, RenderError};
 use crate::infer::names::DEFAULT_DENY;
 use crate::infer::rules::{Peer, Port, PortMatch, Rule, Target, Whom, WorkloadPolicy};
+use crate::review::Decided;
 use crate::text;
 use ipnet::IpNet;
 use netwright_record::Observation;
@@ -35,6 +35,7 @@ pub enum Division {
 /// The manifest of one workload's policy.
 pub fn policy(
     observation: &Observation,
+    decided: &Decided,
     policy: &WorkloadPolicy,
     provenance: &Provenance,
     form: &Form,
@@ -42,7 +43,7 @@ pub fn policy(
     let object = |suffix: &str, types: &'static [&'static str]| -> Result<String, RenderError> {
         let name = format!("{}{suffix}", policy.name);
         let manifest = manifest(policy, &name, types, provenance).staged(form.stage);
-        yaml::typed(&manifest, &above(observation, policy, types))
+        yaml::typed(&manifest, &above(observation, decided, policy, types))
     };
     match form.division {
         Division::Together => Ok(yaml::file(&[object("", &[INGRESS, EGRESS])?])),
@@ -240,15 +241,11 @@ pub(super) fn note(peer: &Peer) -> Option<String> {
 }
 
 /// What stands above each rule: how much was seen of it, and how much wider than that it is.
-fn above(observation: &Observation, policy: &WorkloadPolicy, types: &[&str]) -> Above {
+fn above(observation: &Observation, decided: &Decided, policy: &WorkloadPolicy, types: &[&str]) -> Above {
     let directions = [("ingress", INGRESS, &policy.ingress), ("egress", EGRESS, &policy.egress)];
     let written = directions.into_iter().filter(|(_, kind, _)| types.contains(kind));
-    written.map(|(key, _, rules)| (key, rules.iter().map(|rule| evidence(observation, rule)).collect())).collect()
-}
-
-fn evidence(observation: &Observation, rule: &Rule) -> String {
-    let account = Account::of(observation, rule).to_string();
-    if rule.widened.is_none() { account } else { format!("{account}; wider by {}", words::widened(&rule.widened)) }
+    let lines = |rules: &[Rule]| rules.iter().map(|rule| words::comment(observation, decided, rule)).collect();
+    written.map(|(key, _, rules)| (key, lines(rules))).collect()
 }
 
 #[cfg(test)]
@@ -280,20 +277,23 @@ mod tests {
     #[test]
     fn a_policy_reads_as_a_careful_person_would_write_it() {
         let observation = shop().build();
-        let plan = infer(&observation, &Options::default());
+        let plan = infer(&observation, &Options::default(), &Decided::default());
         let provenance = provenance(&observation);
         let api = plan.policies.iter().find(|policy| policy.name == "api").unwrap();
-        insta::assert_snapshot!("policy", policy(&observation, api, &provenance, &Form::default()).unwrap());
+        insta::assert_snapshot!(
+            "policy",
+            policy(&observation, &Decided::default(), api, &provenance, &Form::default()).unwrap()
+        );
         insta::assert_snapshot!("default-deny", default_deny("shop", &provenance, Stage::Enforce).unwrap());
     }
 
     #[test]
     fn divided_by_direction_it_is_two_objects_of_one_type_each() {
         let observation = shop().build();
-        let plan = infer(&observation, &Options::default());
+        let plan = infer(&observation, &Options::default(), &Decided::default());
         let api = plan.policies.iter().find(|policy| policy.name == "api").unwrap();
         let form = Form { division: Division::ByDirection, ..Form::default() };
-        let text = policy(&observation, api, &provenance(&observation), &form).unwrap();
+        let text = policy(&observation, &Decided::default(), api, &provenance(&observation), &form).unwrap();
         let parsed = PolicySet::parse(&[Source { name: "api.yaml".into(), text }]).unwrap().policies;
         let [ingress, egress] = parsed.policies() else { panic!("{parsed:?}") };
         assert_eq!((egress.name.as_str(), ingress.name.as_str()), ("api-egress", "api-ingress"));

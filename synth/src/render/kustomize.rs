@@ -43,6 +43,7 @@ fn kustomization(resources: Vec<String>) -> Result<String, RenderError> {
 mod tests {
     use super::*;
     use crate::infer::{Options, infer};
+    use crate::review::Decided;
     use crate::testing::World;
     use netwright_record::{Endpoint, Protocol};
 
@@ -52,7 +53,10 @@ mod tests {
         let (a, z) = (world.running("n", "aa"), world.running("n", "zz"));
         world.edge(Endpoint::Workload(a), Endpoint::Workload(z), Protocol::Tcp, 80);
         let files: BTreeMap<String, String> =
-            kustomizations(&infer(&world.build(), &Options::default()), Vec::new()).unwrap().into_iter().collect();
+            kustomizations(&infer(&world.build(), &Options::default(), &Decided::default()), Vec::new())
+                .unwrap()
+                .into_iter()
+                .collect();
         let resources = |file: &str| {
             let value: serde_json::Value = serde_yaml::from_str(files.get(file).unwrap()).unwrap();
             value.get("resources").unwrap().clone()

@@ -98,7 +98,7 @@ impl Dialect {
 }
 
 fn kubernetes_policy(context: &Context, policy: &WorkloadPolicy) -> Result<Written, RenderError> {
-    let text = kubernetes::policy(context.observation, policy, context.provenance, context.form)?;
+    let text = kubernetes::policy(context.observation, context.decided, policy, context.provenance, context.form)?;
     Ok(Written { text, unsayable: Vec::new() })
 }
 
@@ -128,7 +128,7 @@ pub fn policy_file(namespace: &str, name: &str) -> String {
 pub fn render(observation: &Observation, plan: &Plan, form: &Form) -> Result<Rendering, RenderError> {
     form.check()?;
     let provenance = Provenance::of(observation);
-    let context = Context::new(observation, &provenance, form);
+    let context = Context::new(observation, &plan.decided, &provenance, form);
     let writer = form.dialect.writer();
     let mut rendering = Rendering::default();
     for policy in &plan.policies {
@@ -169,7 +169,7 @@ pub fn render(observation: &Observation, plan: &Plan, form: &Form) -> Result<Ren
 pub fn network_policies(observation: &Observation, plan: &Plan) -> Result<Vec<(String, String)>, RenderError> {
     let (provenance, form) = (Provenance::of(observation), Form::default());
     let policies = plan.policies.iter().map(|policy| {
-        let text = kubernetes::policy(observation, policy, &provenance, &form)?;
+        let text = kubernetes::policy(observation, &plan.decided, policy, &provenance, &form)?;
         Ok((policy_file(&policy.workload.namespace, &policy.name), text))
     });
     let denies = plan.default_deny.iter().map(|namespace| {

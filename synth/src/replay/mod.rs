@@ -7,6 +7,7 @@ pub mod parties;
 
 use crate::index::Index;
 use crate::infer::link_local::needs_decision;
+use crate::review::{Action, Decided};
 use crate::state::convert;
 use netwright_policy::{Cluster, Decision, Direction, Party, PolicySet, Verdict};
 use netwright_record::{Edge, Observation};
@@ -27,6 +28,12 @@ pub struct Replay {
     pub denied: Vec<Denial>,
     /// Addresses that are not allowed on purpose, until someone decides otherwise.
     pub left_out: BTreeSet<(usize, IpAddr)>,
+    /// Established edges that people decided to deny, and that are denied. Not among those that were tried.
+    pub denied_by_decision: Vec<usize>,
+    /// Established edges that people decided to deny, and that pass nevertheless, since other rules admit them.
+    pub not_denied: Vec<usize>,
+    /// How many established edges people decided to ignore, so that they were not tried.
+    pub ignored: usize,
 }
 
 /// One end of an edge that denies it.
@@ -51,25 +58,29 @@ pub struct Denial {
 #[error("interrupted")]
 pub struct Interrupted;
 
-/// Replays every established edge. `progress` is called before each edge, and may put an end to it.
+/// Replays every established edge, but for what people `decided` to deny or to ignore. `progress` is called before each
+/// edge, and may put an end to it.
 pub fn replay(
     observation: &Observation,
     policies: &PolicySet,
+    decided: &Decided,
     progress: impl Fn() -> Result<(), Interrupted>,
 ) -> Result<Replay, Interrupted> {
     let index = Index::new(observation);
     let replaying = Replaying {
         policies,
+        decided,
         cluster: convert::cluster(&observation.inventory.namespaces),
         parties: Parties::new(&index, policies),
     };
     let mut replay = Replay::default();
     for (number, edge) in observation.edges.iter().enumerate() {
         progress()?;
-        if edge.activity.established() {
-            replaying.edge(number, edge, &mut replay);
-        } else {
-            replay.never_established += 1;
+        match decided.of(number).map(|decision| decision.action) {
+            _ if !edge.activity.established() => replay.never_established += 1,
+            Some(Action::Ignore) => replay.ignored += 1,
+            Some(Action::Deny) => replaying.denied(number, edge, &mut replay),
+            _ => replaying.edge(number, edge, &mut replay),
         }
     }
     Ok(replay)
@@ -77,13 +88,15 @@ pub fn replay(
 
 struct Replaying<'a> {
     policies: &'a PolicySet,
+    decided: &'a Decided,
     cluster: Cluster,
     parties: Parties<'a>,
 }
 
 impl<'a> Replaying<'a> {
     fn edge(&self, number: usize, edge: &'a Edge, replay: &mut Replay) {
-        let (clients, servers) = (self.parties.clients(edge), self.parties.servers(edge));
+        let clients = self.open(number, self.parties.clients(edge));
+        let servers = serving(edge, self.open(number, self.parties.servers(edge)));
         let (denials_before, left_out_before) = (replay.denied.len(), replay.left_out.len());
         for (client, server) in clients.iter().flat_map(|client| servers.iter().map(move |server| (client, server))) {
             let verdict = self.verdict(edge, client, server);
@@ -101,6 +114,23 @@ impl<'a> Replaying<'a> {
         if (replay.denied.len(), replay.left_out.len()) == (denials_before, left_out_before) {
             replay.allowed += 1;
         }
+    }
+
+    /// Notes whether an edge that is to be denied is.
+    fn denied(&self, number: usize, edge: &'a Edge, replay: &mut Replay) {
+        let mut alone = Replay::default();
+        self.edge(number, edge, &mut alone);
+        let passes = alone.denied.is_empty() && alone.left_out.is_empty();
+        let list = if passes { &mut replay.not_denied } else { &mut replay.denied_by_decision };
+        list.push(number);
+    }
+
+    /// The ends without the addresses that people closed.
+    fn open<'e>(&self, number: usize, mut ends: Vec<End<'e>>) -> Vec<End<'e>> {
+        if !self.decided.is_empty() {
+            ends.retain(|end| !matches!(end, End::Address(address) if self.decided.closes(number, *address)));
+        }
+        ends
     }
 
     /// The verdict for the worst pair of pods behind `client` and `server`.
@@ -128,6 +158,24 @@ impl<'a> Replaying<'a> {
     fn ask(&self, edge: &Edge, client: &Party, server: &Party) -> Verdict {
         self.policies.verdict(&self.cluster, client, server, convert::protocol(edge.protocol), edge.port)
     }
+}
+
+/// The servers that can have been meant: where pods of a workload give one name to different ports, those that give it to
+/// another port than the edge's are not.
+fn serving<'a>(edge: &Edge, servers: Vec<End<'a>>) -> Vec<End<'a>> {
+    let protocol = convert::protocol(edge.protocol);
+    let names = |end: &End, wanted: bool| -> Vec<String> {
+        let Party::Pod(pod) = end.party() else { return Vec::new() };
+        let ports = pod.ports.iter().filter(|port| port.protocol == protocol && (port.port == edge.port) == wanted);
+        ports.map(|port| port.name.clone()).collect()
+    };
+    let meant: BTreeSet<String> = servers.iter().flat_map(|end| names(end, true)).collect();
+    if meant.is_empty() {
+        return servers;
+    }
+    let means_another =
+        |end: &End| names(end, true).is_empty() && names(end, false).iter().any(|name| meant.contains(name));
+    servers.into_iter().filter(|end| !means_another(end)).collect()
 }
 
 /// The decision for the first of `alike` that is denied with its own addresses; `bare` where there are no pods.
@@ -186,7 +234,7 @@ mod tests {
     }
 
     fn run(world: &World, rules: &str) -> Replay {
-        replay(&world.build(), &isolated(rules), || Ok(())).unwrap()
+        replay(&world.build(), &isolated(rules), &Decided::default(), || Ok(())).unwrap()
     }
 
     #[test]

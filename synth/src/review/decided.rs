@@ -106,6 +106,16 @@ impl Decided {
         self.decision(*self.opened.get(&(edge, address.to_canonical()))?)
     }
 
+    /// Whether an edge is to be taken as never observed.
+    pub fn is_ignored(&self, edge: usize) -> bool {
+        self.of(edge).is_some_and(|decision| decision.action == Action::Ignore)
+    }
+
+    /// Whether one address of an end of an edge outside the cluster is denied or ignored, the edge itself or only that address.
+    pub fn closes(&self, edge: usize, address: IpAddr) -> bool {
+        self.of_address(edge, address).is_some_and(|decision| matches!(decision.action, Action::Deny | Action::Ignore))
+    }
+
     /// The blocks that are denied of the clients outside of an exposed server, which a rule for all addresses must
     /// leave out.
     pub fn excepted(&self, edge: usize) -> impl Iterator<Item = IpNet> {

@@ -61,6 +61,9 @@ fn compare(run: &Run) -> Result<(usize, Vec<String>)> {
         }
         let ends = (End::of_pod(client, &run.observation.inventory), End::of_pod(server, &run.observation.inventory));
         for (protocol, port) in &ports {
+            if is_anothers(pods, server, *protocol, *port) {
+                continue;
+            }
             let Some(seen) = is_seen(edges, (&client.workload, &server.workload), *protocol, *port) else { continue };
             asked += 1;
             if allows(&ends.0, &ends.1, *protocol, *port) != seen {
@@ -70,6 +73,18 @@ fn compare(run: &Run) -> Result<(usize, Vec<String>)> {
         }
     }
     Ok((asked, wrong))
+}
+
+/// Whether the port is one to which another pod of the server's workload gives a name that `server` gives to another port: an
+/// edge does not say which of the pods was meant.
+fn is_anothers(pods: &[Pod], server: &Pod, protocol: Protocol, port: u16) -> bool {
+    let others = pods.iter().filter(|pod| pod.workload == server.workload).flat_map(|pod| &pod.ports);
+    let names: BTreeSet<&String> = others
+        .filter(|other| (other.protocol, other.port) == (protocol, port))
+        .filter_map(|other| other.name.as_ref())
+        .collect();
+    let own = server.ports.iter().filter(|own| own.protocol == protocol && own.port != port);
+    own.filter_map(|own| own.name.as_ref()).any(|name| names.contains(name))
 }
 
 /// Whether the workload of `pod` has a policy of its own.

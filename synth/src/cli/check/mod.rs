@@ -5,13 +5,16 @@ mod sources;
 
 use super::exit::{ExitStatus, unless_nobody_reads};
 use super::lint::{self, LintArgs, LintReport, Linted};
+use super::review;
 use super::table::Output;
 use crate::replay::Replay;
+use crate::review::{Decided, Review};
+use jiff::civil::Date;
 use netwright_policy::PolicySet;
 use netwright_record::Observation;
 use serde::Serialize;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Replay what was seen against policies, and lint them.
 ///
@@ -37,6 +40,12 @@ pub struct Args {
     /// What the cluster holds: manifests, or what `kubectl get -A -o yaml` printed; a file, a folder, or `-` for stdin.
     #[arg(long, value_name = "PATH")]
     inventory: Option<PathBuf>,
+    /// What people decided about what was seen: edges denied by it are to be denied [default: review.yaml beside the policies].
+    #[arg(long, value_name = "FILE", requires = "observation")]
+    review: Option<PathBuf>,
+    /// The day on which decisions must not have expired [default: today].
+    #[arg(long, value_name = "DATE", requires = "observation")]
+    as_of: Option<Date>,
     /// Take a field that the API does not have for an error, not for a warning.
     #[arg(long)]
     strict: bool,
@@ -68,7 +77,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitStatus> {
         return Ok(ExitStatus::Success);
     }
     let (policies, observation, state) = sources::load(args)?;
-    let replayed = observation.map(|observation| Replayed::new(observation, &policies)).transpose()?;
+    let replayed = observation.map(|observation| Replayed::new(args, observation, &policies)).transpose()?;
     let linted = state.map(|state| lint::run(&args.lint, &policies, &state, replayed.is_some()));
     let result = Checked { policies, replayed, linted };
     unless_nobody_reads(args.output.write(out, || result.report(), |out| result.table(out)))?;
@@ -78,13 +87,20 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitStatus> {
 /// An observation, and what the policies say to it.
 struct Replayed {
     observation: Observation,
+    decided: Decided,
     replay: Replay,
 }
 
 impl Replayed {
-    fn new(observation: Observation, policies: &PolicySet) -> anyhow::Result<Self> {
-        let replay = replay::run(&observation, policies)?;
-        Ok(Self { observation, replay })
+    fn new(args: &Args, observation: Observation, policies: &PolicySet) -> anyhow::Result<Self> {
+        let beside = args.policies.as_deref().filter(|path| path.is_dir());
+        let review = match (&args.review, beside) {
+            (None, None) => Review::default(),
+            (named, folder) => review::read(named.as_deref(), folder.unwrap_or(Path::new(".")))?,
+        };
+        let decided = review.apply(&observation, args.as_of.unwrap_or_else(review::today));
+        let replay = replay::run(&observation, policies, &decided)?;
+        Ok(Self { observation, decided, replay })
     }
 }
 
@@ -106,13 +122,15 @@ struct Report<'a> {
 
 impl Checked {
     fn has_findings(&self) -> bool {
-        let denied = self.replayed.as_ref().is_some_and(|replayed| !replayed.replay.denied.is_empty());
+        let denied =
+            self.replayed.as_ref().is_some_and(|it| !it.replay.denied.is_empty() || !it.replay.not_denied.is_empty());
         denied || self.linted.as_ref().is_some_and(|linted| linted.fails)
     }
 
     fn table(&self, out: &mut dyn Write) -> anyhow::Result<()> {
-        if let Some(Replayed { observation, replay }) = &self.replayed {
+        if let Some(Replayed { observation, decided, replay }) = &self.replayed {
             replay::table(out, observation, &self.policies, replay)?;
+            review::write(out, observation, decided)?;
         }
         if let Some(linted) = &self.linted {
             if self.replayed.is_some() && !linted.findings.is_empty() {

@@ -4,6 +4,7 @@ use crate::cli::summary::describe;
 use crate::cli::table;
 use crate::cli::{interrupt, progress};
 use crate::replay::{Denial, Replay, replay};
+use crate::review::Decided;
 use netwright_policy::{Direction, NetworkPolicy, PolicySet};
 use netwright_record::Observation;
 use serde::Serialize;
@@ -14,10 +15,10 @@ use std::io::Write;
 /// # Errors
 ///
 /// If it is interrupted.
-pub(super) fn run(observation: &Observation, policies: &PolicySet) -> anyhow::Result<Replay> {
+pub(super) fn run(observation: &Observation, policies: &PolicySet, decided: &Decided) -> anyhow::Result<Replay> {
     let bar = progress::bar(observation.edges.len(), "replaying");
     interrupt::watch();
-    let replay = replay(observation, policies, || {
+    let replay = replay(observation, policies, decided, || {
         bar.inc(1);
         interrupt::asked()
     });
@@ -52,6 +53,12 @@ pub(super) fn table(
                 describe(edge)
             )?;
         }
+    }
+    for edge in replay.denied_by_decision.iter().filter_map(|number| observation.edges.get(*number)) {
+        writeln!(out, "denied by decision: {}", describe(edge))?;
+    }
+    for edge in replay.not_denied.iter().filter_map(|number| observation.edges.get(*number)) {
+        writeln!(out, "to be denied by decision, and let through: {}", describe(edge))?;
     }
     let Replay { established, allowed, never_established, .. } = replay;
     let denied_edges = denied_edges(replay);
@@ -88,6 +95,9 @@ pub(super) struct Report<'a> {
     never_established: usize,
     denied: Vec<DenialReport<'a>>,
     left_out: Vec<LeftOutReport>,
+    denied_by_decision: Vec<String>,
+    not_denied: Vec<String>,
+    ignored: usize,
 }
 
 #[derive(Serialize)]
@@ -140,5 +150,8 @@ pub(super) fn report<'a>(observation: &Observation, policies: &'a PolicySet, rep
         never_established: replay.never_established,
         denied: denied.collect(),
         left_out: left_out.map(|(number, address)| LeftOutReport { edge: edge(*number), address: *address }).collect(),
+        denied_by_decision: replay.denied_by_decision.iter().map(|number| edge(*number)).collect(),
+        not_denied: replay.not_denied.iter().map(|number| edge(*number)).collect(),
+        ignored: replay.ignored,
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::infer::rules::{Plan, Target, Unprotected};
 use crate::infer::{Options, infer};
+use crate::review::Decided;
 use crate::testing::{World, address, api_server, labels};
 use netwright_record::Protocol::{Tcp, Udp};
 use netwright_record::inventory::{ApiExtension, ContainerPort, WorkloadRef};
@@ -24,7 +25,7 @@ fn allowed(plan: &Plan, workload: &WorkloadRef) -> Vec<String> {
 }
 
 fn plan(world: &World) -> Plan {
-    infer(&world.build(), &Options::default())
+    infer(&world.build(), &Options::default(), &Decided::default())
 }
 
 fn https(number: u16) -> ContainerPort {

@@ -99,6 +99,7 @@ fn whom(group: &[Peer], block: IpNet) -> Vec<Whom> {
 mod tests {
     use crate::infer::rules::{Plan, Target};
     use crate::infer::{Options, infer};
+    use crate::review::Decided;
     use crate::testing::{World, address};
     use netwright_record::Endpoint;
     use netwright_record::Protocol::Tcp;
@@ -113,7 +114,7 @@ mod tests {
             let edge = world.edge(api.clone(), Endpoint::ExternalName { names }, Tcp, 443);
             edge.server_addresses = addresses.iter().map(|text| address(text)).collect();
         }
-        infer(&world.build(), &Options { cidr_budget: Some(budget), ..Options::default() })
+        infer(&world.build(), &Options { cidr_budget: Some(budget), ..Options::default() }, &Decided::default())
     }
 
     fn blocks(plan: &Plan) -> Vec<String> {

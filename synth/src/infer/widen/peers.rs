@@ -168,6 +168,7 @@ mod tests {
     use crate::infer::rules::{Plan, Target};
     use crate::infer::widen::{OverPermission, PeerWidth};
     use crate::infer::{Options, infer};
+    use crate::review::Decided;
     use crate::testing::World;
     use netwright_record::Endpoint;
     use netwright_record::Protocol::Tcp;
@@ -186,7 +187,7 @@ mod tests {
             }
         }
         let over_permission = over_permission.map(OverPermission);
-        infer(&world.build(), &Options { peers, over_permission, ..Options::default() })
+        infer(&world.build(), &Options { peers, over_permission, ..Options::default() }, &Decided::default())
     }
 
     fn ingress(plan: &Plan) -> Vec<String> {

@@ -23,7 +23,8 @@ pub(in super::super) fn adapted(observation: &Observation, mut plan: Plan, form:
         return plan;
     }
     let provenance = Provenance::of(observation);
-    let context = Context::new(observation, &provenance, form);
+    let decided = plan.decided.clone();
+    let context = Context::new(observation, &decided, &provenance, form);
     let unwritable = |policy: &&WorkloadPolicy| changed(policy) && !tells_apart(context.knowledge(), policy);
     let unwritable: BTreeSet<WorkloadRef> =
         plan.policies.iter().filter(unwritable).map(|policy| policy.workload.clone()).collect();

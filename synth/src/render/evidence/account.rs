@@ -2,6 +2,7 @@
 //! rule, `evidence.json` and `netwright synth --explain`, which so cannot disagree.
 
 use crate::infer::rules::{Ground, Rule};
+use crate::review::{Decided, Decision};
 use netwright_record::{Activity, Observation, Time};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,8 +17,10 @@ pub struct Account<'a> {
     pub besides: BTreeMap<Besides, Vec<usize>>,
     /// Objects (positions in `api_extensions`) that make the API server call, whether or not it was seen to.
     pub api_extensions: Vec<usize>,
-    /// Decisions of the review (positions in its list) that allow it.
-    pub decisions: Vec<usize>,
+    /// Decisions of the review that allow it.
+    pub decisions: Vec<&'a Decision>,
+    /// What people wrote about one of its edges without deciding anything.
+    pub notes: Vec<&'a Decision>,
     /// Connections over all edges that were seen; failed attempts are among them.
     pub connections: u64,
     /// From when to when; absent where no edge was seen.
@@ -59,7 +62,7 @@ impl fmt::Display for Besides {
 
 impl<'a> Account<'a> {
     /// The account of `rule`. O(edges of the rule and their hours).
-    pub fn of(observation: &'a Observation, rule: &Rule) -> Self {
+    pub fn of(observation: &'a Observation, decided: &'a Decided, rule: &Rule) -> Self {
         let mut account = Account::default();
         let mut together: Option<Activity> = None;
         for ground in &rule.grounds {
@@ -69,9 +72,12 @@ impl<'a> Account<'a> {
                 Ground::NodeLocalDns(edge) => account.add(Besides::NodeLocalDns, edge),
                 Ground::Ambient(edge) => account.add(Besides::Ambient, edge),
                 Ground::ApiExtension(number) => account.api_extensions.push(number),
-                Ground::Decision(number) => account.decisions.push(number),
+                Ground::Decision(number) => account.decisions.extend(decided.decision(number)),
             }
             let Some(edge) = ground.edge().and_then(|edge| observation.edges.get(edge)) else { continue };
+            if let Ground::Seen(number) = ground {
+                account.notes.extend(decided.notes(*number));
+            }
             account.nodes.extend(edge.nodes.iter().map(String::as_str));
             match (&mut together, ground) {
                 (Some(together), Ground::Seen(_)) => together.merge(&edge.activity),
@@ -79,6 +85,8 @@ impl<'a> Account<'a> {
                 _ => {}
             }
         }
+        account.notes.sort_by_key(|note| note.number);
+        account.notes.dedup_by_key(|note| note.number);
         if let Some(together) = together {
             account.connections = together.connections;
             account.seen = Some((together.first, together.last));

@@ -12,6 +12,7 @@ use crate::infer::rules::{
 use crate::render::form::Form;
 use crate::render::unsayable::Unsayable;
 use crate::render::{Provenance, policy_file};
+use crate::review::{Decided, Decision};
 use crate::text;
 use netwright_record::inventory::{ApiExtension, Labels, WorkloadRef};
 use netwright_record::{Edge, Endpoint, Observation, Protocol, ServiceRef, Time};
@@ -40,6 +41,7 @@ pub fn write(
         list(out, "unsayable", unsayable.iter())?;
     }
     field(out, "widened", &widened(&plan.widened()))?;
+    list(out, "decisions", plan.decided.decisions().iter().map(|decision| self::decision(&plan.decided, decision)))?;
     policies(out, observation, plan)?;
     field(out, "defaultDeny", &plan.default_deny)?;
     list(out, "apiExtensions", observation.inventory.api_extensions.iter())?;
@@ -73,7 +75,7 @@ fn policies(out: &mut dyn Write, observation: &Observation, plan: &Plan) -> io::
             write!(out, ",\n    \"{name}\": [")?;
             for (number, rule) in rules.iter().enumerate() {
                 let comma = if number == 0 { "" } else { "," };
-                write!(out, "{comma}\n      {}", text::json_line(&self::rule(observation, rule))?)?;
+                write!(out, "{comma}\n      {}", text::json_line(&self::rule(observation, &plan.decided, rule))?)?;
             }
             write!(out, "]")?;
         }
@@ -155,8 +157,45 @@ struct RuleEvidence<'a> {
     api_extensions: Vec<usize>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     decisions: Vec<usize>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     widened: Option<WidenedEvidence>,
+}
+
+/// A decision of the review, and what became of it.
+#[derive(Serialize)]
+struct DecisionEvidence<'a> {
+    line: u64,
+    decision: &'static str,
+    client: String,
+    server: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    port: Option<String>,
+    reason: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires: Option<String>,
+    expired: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unused: Option<String>,
+}
+
+fn decision<'a>(decided: &Decided, decision: &'a Decision) -> DecisionEvidence<'a> {
+    let unused = decided.unused.iter().find(|unused| unused.decision == decision.number);
+    DecisionEvidence {
+        line: decision.line,
+        decision: decision.action.as_str(),
+        client: decision.client.to_string(),
+        server: decision.server.to_string(),
+        port: decision.ports.map(|ports| ports.to_string()),
+        reason: &decision.reason,
+        by: decision.by.as_deref(),
+        expires: decision.expires.map(|last| last.to_string()),
+        expired: decided.expired.contains(&decision.number),
+        unused: unused.map(|unused| unused.why.to_string()),
+    }
 }
 
 #[derive(Serialize)]
@@ -194,8 +233,8 @@ enum PeerEvidence<'a> {
     },
 }
 
-fn rule<'a>(observation: &'a Observation, rule: &'a Rule) -> RuleEvidence<'a> {
-    let account = Account::of(observation, rule);
+fn rule<'a>(observation: &'a Observation, decided: &'a Decided, rule: &'a Rule) -> RuleEvidence<'a> {
+    let account = Account::of(observation, decided, rule);
     let besides = account.besides.into_iter();
     RuleEvidence {
         ports: rule.ports.iter().map(ToString::to_string).collect(),
@@ -208,7 +247,8 @@ fn rule<'a>(observation: &'a Observation, rule: &'a Rule) -> RuleEvidence<'a> {
         edges: account.edges,
         besides: besides.map(|(what, edges)| BesidesEvidence { what, why: what.to_string(), edges }).collect(),
         api_extensions: account.api_extensions,
-        decisions: account.decisions,
+        decisions: account.decisions.iter().map(|decision| decision.number).collect(),
+        notes: account.notes.iter().map(|note| note.number).collect(),
         widened: (!rule.widened.is_none()).then(|| widened(&rule.widened)),
     }
 }
@@ -275,6 +315,8 @@ struct Review<'a> {
     exposed: &'a [usize],
     exposed_through_nodes: Vec<ThroughNodesEvidence<'a>>,
     left_out: Vec<LeftOutEvidence>,
+    denied_by_decision: &'a [usize],
+    ignored_by_decision: &'a [usize],
     never_established: &'a [usize],
     more_addresses_than_kept: &'a [usize],
     named_by_pod_addresses: &'a [usize],
@@ -338,6 +380,8 @@ fn review(out: &mut dyn Write, observation: &Observation, findings: &Findings) -
         exposed: &findings.exposed,
         exposed_through_nodes: findings.exposed_through_nodes.iter().map(through_nodes).collect(),
         left_out: left_out.collect(),
+        denied_by_decision: &findings.denied_by_decision,
+        ignored_by_decision: &findings.ignored_by_decision,
         never_established: &findings.never_established,
         more_addresses_than_kept: &findings.partly_known,
         named_by_pod_addresses: &findings.by_address,

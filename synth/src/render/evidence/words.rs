@@ -3,6 +3,7 @@
 use super::account::{Account, counted};
 use super::selection_reason;
 use crate::infer::rules::{Peer, Rule, RuleDirection, Target, Whom, Widened, WorkloadPolicy};
+use crate::review::{Decided, Decision};
 use crate::text::{plain, some_of};
 use netwright_record::inventory::Labels;
 use netwright_record::{Edge, Observation};
@@ -14,7 +15,12 @@ const EDGES_SHOWN: usize = 8;
 const NAMES_SHOWN: usize = 5;
 
 /// Says of each rule of `policy` why it is there. Text from outside is made safe for a terminal.
-pub fn write(out: &mut dyn Write, observation: &Observation, policy: &WorkloadPolicy) -> io::Result<()> {
+pub fn write(
+    out: &mut dyn Write,
+    observation: &Observation,
+    decided: &Decided,
+    policy: &WorkloadPolicy,
+) -> io::Result<()> {
     let selection = &policy.selection;
     writeln!(out, "{}", policy.workload)?;
     writeln!(out, "  selected by {}: {}", labels(&selection.pods.labels), selection_reason(selection))?;
@@ -22,7 +28,7 @@ pub fn write(out: &mut dyn Write, observation: &Observation, policy: &WorkloadPo
         writeln!(out, "  these labels also select {}", some_of(&selection.widened, NAMES_SHOWN))?;
     }
     for (direction, rule) in policy.rules() {
-        self::rule(out, observation, direction, rule)?;
+        self::rule(out, observation, decided, direction, rule)?;
     }
     if policy.ingress.is_empty() {
         writeln!(out, "  nobody may connect to it: nobody did")?;
@@ -33,8 +39,14 @@ pub fn write(out: &mut dyn Write, observation: &Observation, policy: &WorkloadPo
     Ok(())
 }
 
-fn rule(out: &mut dyn Write, observation: &Observation, direction: RuleDirection, rule: &Rule) -> io::Result<()> {
-    let (word, account) = (direction.preposition(), Account::of(observation, rule));
+fn rule(
+    out: &mut dyn Write,
+    observation: &Observation,
+    decided: &Decided,
+    direction: RuleDirection,
+    rule: &Rule,
+) -> io::Result<()> {
+    let (word, account) = (direction.preposition(), Account::of(observation, decided, rule));
     let ports: Vec<String> = rule.ports.iter().map(ToString::to_string).collect();
     writeln!(out, "  {word} {} on {}", some_of(rule.peers.iter().map(peer), NAMES_SHOWN), ports.join(", "))?;
     writeln!(out, "    {account}{}", on_nodes(&account))?;
@@ -53,10 +65,27 @@ fn rule(out: &mut dyn Write, observation: &Observation, direction: RuleDirection
         let (kind, name) = (plain(&extension.kind), plain(&extension.name));
         writeln!(out, "    {kind} {name} makes the API server call it, whether or not it was seen to")?;
     }
+    for decision in account.decisions.iter().chain(&account.notes) {
+        writeln!(out, "    {}", self::decision(decision))?;
+    }
     if !rule.widened.is_none() {
         writeln!(out, "    wider than what was seen: {}", widened(&rule.widened))?;
     }
     Ok(())
+}
+
+/// What stands above a rule in a manifest: how much was seen of it, how much wider than that it is, what people said. Text
+/// from outside, not escaped.
+pub fn comment(observation: &Observation, decided: &Decided, rule: &Rule) -> String {
+    let account = Account::of(observation, decided, rule);
+    let mut line = account.to_string();
+    if !rule.widened.is_none() {
+        line += &format!("; wider by {}", widened(&rule.widened));
+    }
+    for decision in account.decisions.iter().chain(&account.notes) {
+        line += &format!("; {}: {}", decision.action.as_str(), decision.reason);
+    }
+    line
 }
 
 impl RuleDirection {
@@ -79,6 +108,13 @@ pub fn widened(widened: &Widened) -> String {
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     if parts.is_empty() { "nothing".into() } else { parts.join(", ") + " not seen" }
+}
+
+/// `review.yaml line 7: allow shop/job -> metadata 80/TCP: for the image puller (by platform), until 2027-01-31`.
+fn decision(decision: &Decision) -> String {
+    let by = decision.by.as_deref().map(|by| format!(" (by {})", plain(by))).unwrap_or_default();
+    let until = decision.expires.map(|last| format!(", until {last}")).unwrap_or_default();
+    format!("review, {decision}: {}{by}{until}", plain(&decision.reason))
 }
 
 fn on_nodes(account: &Account) -> String {

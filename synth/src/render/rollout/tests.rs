@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::infer::{Options, infer};
+use crate::review::Decided;
 use crate::testing::{World, at, shop};
 use netwright_record::Endpoint;
 use netwright_record::Protocol::Tcp;
@@ -10,7 +11,8 @@ use proptest::prelude::*;
 /// What `look` makes of the roll-out of `world`.
 fn rollout<T>(world: &World, look: impl Fn(&Rollout, &Plan) -> T) -> T {
     let observation = world.build();
-    let (plan, provenance) = (infer(&observation, &Options::default()), Provenance::of(&observation));
+    let (plan, provenance) =
+        (infer(&observation, &Options::default(), &Decided::default()), Provenance::of(&observation));
     look(&Rollout::new(&observation, &plan, &provenance), &plan)
 }
 
@@ -39,7 +41,8 @@ fn the_shop() {
 #[test]
 fn the_file_for_people_begins_with_the_marker_and_that_for_programs_says_what_it_is() {
     let observation = shop().build();
-    let (plan, provenance) = (infer(&observation, &Options::default()), Provenance::of(&observation));
+    let (plan, provenance) =
+        (infer(&observation, &Options::default(), &Decided::default()), Provenance::of(&observation));
     let [(_, markdown), (_, json)] = files(&observation, &plan, &provenance).unwrap();
     assert_eq!(String::from_utf8(markdown).unwrap().lines().next(), Some(MARKER));
     let json: serde_json::Value = serde_json::from_slice(&json).unwrap();

@@ -35,7 +35,7 @@ pub(super) fn agrees(cases: &[Case], pending: &Pending) -> Result<()> {
     let mut complaints = Vec::new();
     let mut number = 0;
     for ((name, run), oracle) in runs.iter().zip(&answers) {
-        let asked = asked(run, pending.missing(name).is_none());
+        let asked = asked(run, pending.missing(name).is_none())?;
         number += asked.len();
         complaints.extend(asked.iter().filter_map(|asked| Some(format!("{name}: {}", asked.complaint(oracle)?))));
     }
@@ -81,9 +81,21 @@ impl Asked {
     }
 }
 
+/// The edges that the case's review denies or ignores: seen, and not to be allowed.
+fn edges_closed_by_review(run: &Run) -> Result<BTreeSet<usize>> {
+    let evidence = run.outcome.files.get("evidence.json").context("there is no evidence.json")?;
+    let evidence: Value = serde_json::from_slice(evidence.as_ref())?;
+    let lists = ["deniedByDecision", "ignoredByDecision"].map(|name| evidence["review"][name].as_array().cloned());
+    let numbers = lists.into_iter().flatten().flatten().filter_map(|number| number.as_u64());
+    Ok(numbers.filter_map(|number| usize::try_from(number).ok()).collect())
+}
+
 /// The pairs of pods that were seen by their workloads, and those of which the case asks.
-fn asked(run: &Run, and_questions: bool) -> Vec<Asked> {
-    let established = run.observation.edges.iter().filter(|edge| edge.activity.established());
+fn asked(run: &Run, and_questions: bool) -> Result<Vec<Asked>> {
+    let decided = edges_closed_by_review(run)?;
+    let numbered = run.observation.edges.iter().enumerate();
+    let open = numbered.filter(|(number, _)| !decided.contains(number)).map(|(_, edge)| edge);
+    let established = open.filter(|edge| edge.activity.established());
     let seen = established.map(|edge| Asked {
         pairs: seen_pairs(run, edge),
         protocol: edge.protocol,
@@ -100,7 +112,7 @@ fn asked(run: &Run, and_questions: bool) -> Vec<Asked> {
         asked.pairs.retain(|(a, b)| a != b && !unlabelled.contains(a) && !unlabelled.contains(b));
         asked
     });
-    all.filter(|asked| !asked.pairs.is_empty()).collect()
+    Ok(all.filter(|asked| !asked.pairs.is_empty()).collect())
 }
 
 fn seen_pairs(run: &Run, edge: &Edge) -> Vec<(String, String)> {
