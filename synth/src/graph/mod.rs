@@ -54,13 +54,18 @@ type Numbered = (usize, usize, Link);
 impl DependencyGraph {
     /// The graph of `observation`'s edges, also of those that were never established. O(E log E) for E edges.
     pub fn new(observation: &Observation) -> Self {
-        let index = Index::new(observation);
+        Self::indexed(observation, &Index::new(observation))
+    }
+
+    /// As [`DependencyGraph::new`], where the observation's index is there already.
+    pub fn indexed(observation: &Observation, index: &Index) -> Self {
         let ends = observation.edges.iter().flat_map(|edge| [&edge.client, &edge.server]);
         let endpoints: BTreeSet<&Endpoint> = ends.collect();
         let numbers: BTreeMap<&Endpoint, usize> = endpoints.iter().copied().zip(0..).collect();
-        let links = observation.edges.iter().filter_map(|edge| {
-            Some((*numbers.get(&edge.client)?, *numbers.get(&edge.server)?, Link::of(edge, &index)))
-        });
+        let links = observation
+            .edges
+            .iter()
+            .filter_map(|edge| Some((*numbers.get(&edge.client)?, *numbers.get(&edge.server)?, Link::of(edge, index))));
         Graph::build(endpoints.into_iter().cloned(), links.collect())
     }
 }

@@ -9,25 +9,58 @@ use netwright_record::inventory::WorkloadRef;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// How many names stand for several.
+const NAMED: usize = 4;
+
 /// Whom a mistake in a policy harms, and whom its workload talks with. Links are pairs of ends with one port; a kubelet's
 /// probes are not counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Peers<'a> {
+pub struct Peers {
     /// How many workloads depend on it, directly or by way of others.
     pub dependents: usize,
-    /// Who calls it. Names from outside, escaped.
-    pub clients: Vec<String>,
+    /// Who calls it.
+    #[serde(skip_serializing_if = "Several::is_nothing")]
+    pub clients: Several,
     /// Whether clients outside the cluster reach it, by themselves or through the nodes.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub exposed: bool,
     /// How many links of it were established.
     pub links: usize,
     /// How many of these were seen on one day only.
+    #[serde(skip_serializing_if = "is_zero")]
     pub one_day_only: usize,
     /// How many links of it never got through; the policy shuts them.
+    #[serde(skip_serializing_if = "is_zero")]
     pub never_established: usize,
     /// Workloads that it talks with and that have no policy of their own.
-    pub peers_without_policy: BTreeSet<&'a WorkloadRef>,
+    #[serde(skip_serializing_if = "Several::is_nothing")]
+    pub peers_without_policy: Several,
+}
+
+/// A few of several, and how many there are: a server that everything calls does not list everything.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Several {
+    /// How many there are.
+    pub count: usize,
+    /// The names of the first, escaped.
+    pub first: Vec<String>,
+}
+
+impl Several {
+    /// The first are named; all are counted.
+    pub(super) fn of<T: ToString>(mut all: impl Iterator<Item = T>) -> Self {
+        let first: Vec<String> = all.by_ref().take(NAMED).map(|one| one.to_string()).collect();
+        Self { count: first.len() + all.count(), first }
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.count == 0
+    }
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// Counts over the links of one vertex.
@@ -76,7 +109,7 @@ impl<'g, 'a> Facts<'g, 'a> {
     }
 
     /// What is known of a workload.
-    pub(super) fn peers(&self, workload: &WorkloadRef) -> Peers<'a> {
+    pub(super) fn peers(&self, workload: &WorkloadRef) -> Peers {
         let exposed = self.plan.findings.exposed_through_nodes.contains_key(workload);
         let Some(number) = self.number(workload) else { return Peers { exposed, ..Peers::default() } };
         let clients = self.dependencies.clients(number);
@@ -89,8 +122,8 @@ impl<'g, 'a> Facts<'g, 'a> {
             links,
             one_day_only,
             never_established,
-            peers_without_policy: clients.union(&servers).filter_map(|peer| self.unprotected(*peer)).collect(),
-            clients: clients.iter().filter_map(|client| self.vertex(*client)).map(ToString::to_string).collect(),
+            peers_without_policy: Several::of(clients.union(&servers).filter_map(|peer| self.unprotected(*peer))),
+            clients: Several::of(clients.iter().filter_map(|client| self.vertex(*client))),
         }
     }
 

@@ -1,14 +1,13 @@
 //! The order for people, in Markdown. Names are in code spans, so that none of them means anything to a reader of Markdown.
 
+use super::facts::Several;
 use super::{Rollout, Step, Wave};
 use crate::infer::names::DEFAULT_DENY;
 use crate::render::policy_file;
-use crate::text::{markdown, markdown_code as code, some_of};
+use crate::text::{markdown, markdown_code as code};
 use netwright_record::Time;
 use std::fmt::Write;
 
-/// How many names stand in one cell.
-const NAMES: usize = 4;
 /// How many lines a list or a table has; the JSON has all.
 const LINES: usize = 200;
 /// How many files a command names; for more, the JSON is asked.
@@ -64,8 +63,8 @@ const HOW: &str = r#"
 
 Run the commands in this folder, which hold for any wave.
 
-1. Apply the files listed under the wave. By program: `jq -r '.waves[] | select(.number == 1) | .apply[]' rollout.json |
-   sed 's/^/-f /' | xargs kubectl apply`.
+1. Apply the files listed under the wave. By program: `jq -r '.waves[] | select(.number == 1) |
+   .policies[].file, .defaultDeny[]' rollout.json | sed 's/^/-f /' | xargs kubectl apply`.
 2. Restart the pods of its workloads. Connections that are open when a policy comes may survive it, so that without a restart
    a mistake stays hidden until something connects anew.
 3. Watch the workloads and those named as callers: readiness, errors, timeouts. Record meanwhile: `netwright inspect` lists
@@ -82,8 +81,9 @@ fn wave(out: &mut String, wave: &Wave, knows_days: bool) {
     let _ = writeln!(out, "\n## Wave {}\n", wave.number);
     if !wave.policies.is_empty() {
         out.push_str("| workload | others harmed by a mistake | why here | mind |\n|---|---|---|---|\n");
-        for step in wave.policies.iter().take(LINES) {
-            let cells = [code(&step.workload.to_string()), harmed(step), why_here(step), mind(step, knows_days)];
+        let groups = wave.policies.chunk_by(|one, next| one.group.is_some() && one.group == next.group);
+        for (step, group) in groups.flat_map(|group| group.iter().map(move |step| (step, group))).take(LINES) {
+            let cells = [code(&step.workload.to_string()), harmed(step), why_here(step), mind(step, group, knows_days)];
             let _ = writeln!(out, "| {} |", cells.join(" | "));
         }
         more(out, wave.policies.len());
@@ -111,19 +111,21 @@ fn harmed(step: &Step) -> String {
 
 fn why_here(step: &Step) -> String {
     let peers = &step.peers;
-    match peers.clients.as_slice() {
-        [] if peers.exposed => "a Service exposes it through the nodes".into(),
-        [] if peers.links == 0 => "nothing was seen of it: somebody decided what it may do".into(),
-        [] => "nobody calls it".into(),
-        clients => format!("called by {}", some_of(clients.iter().map(|client| code(client)), NAMES)),
+    match peers.clients.count {
+        0 if peers.exposed => "a Service exposes it through the nodes".into(),
+        0 if peers.links == 0 => "nothing was seen of it: somebody decided what it may do".into(),
+        0 => "nobody calls it".into(),
+        _ => format!("called by {}", several(&peers.clients)),
     }
 }
 
-fn mind(step: &Step, knows_days: bool) -> String {
+/// What to mind at one of the steps of `group`, which go together.
+fn mind(step: &Step, group: &[Step], knows_days: bool) -> String {
     let peers = &step.peers;
     let mut notes = Vec::new();
-    if !step.together_with.is_empty() {
-        notes.push(format!("goes together with {}", names(step.together_with.iter())));
+    if group.len() > 1 {
+        let others = group.iter().map(|other| other.workload).filter(|other| *other != step.workload);
+        notes.push(format!("goes together with {}", several(&Several::of(others))));
     }
     if peers.exposed {
         notes.push("exposed to the outside".into());
@@ -134,30 +136,36 @@ fn mind(step: &Step, knows_days: bool) -> String {
     if peers.never_established > 0 {
         notes.push(format!("links that never got through and stay shut: {}", peers.never_established));
     }
-    if !peers.peers_without_policy.is_empty() {
-        notes.push(format!("talks with {}, without a policy", names(peers.peers_without_policy.iter())));
+    if peers.peers_without_policy.count > 0 {
+        notes.push(format!("talks with {}, without a policy", several(&peers.peers_without_policy)));
     }
     notes.join("; ")
 }
 
-fn names<T: ToString>(workloads: impl Iterator<Item = T>) -> String {
-    some_of(workloads.map(|workload| code(&workload.to_string())), NAMES)
+fn several(several: &Several) -> String {
+    let named: Vec<String> = several.first.iter().map(|name| code(name)).collect();
+    match several.count.saturating_sub(named.len()) {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
 }
 
 /// Names in files and of workloads with a policy are valid in Kubernetes, and so mean nothing to a shell.
 fn commands(out: &mut String, wave: &Wave) {
-    if wave.apply.len() > FILES {
-        let _ = writeln!(out, "\n{} files: apply them by program, with number {}.", wave.apply.len(), wave.number);
+    let count = wave.policies.len() + wave.default_deny.len();
+    if count > FILES {
+        let _ = writeln!(out, "\n{count} files: apply them by program, with number {}.", wave.number);
         return;
     }
-    let _ = writeln!(out, "\n```sh\nkubectl apply -f {}", wave.apply.join(" -f "));
+    let files: Vec<String> = wave.files().collect();
+    let _ = writeln!(out, "\n```sh\nkubectl apply -f {}", files.join(" -f "));
     for steps in wave.policies.chunk_by(|one, next| one.workload.namespace == next.workload.namespace) {
         let restarts: Vec<String> = steps.iter().filter_map(restart).collect();
         if let (Some(first), false) = (steps.first(), restarts.is_empty()) {
             let _ = writeln!(out, "kubectl rollout restart -n {} {}", first.workload.namespace, restarts.join(" "));
         }
     }
-    let back: Vec<&str> = wave.apply.iter().rev().map(String::as_str).collect();
+    let back: Vec<String> = wave.files().rev().collect();
     let _ = writeln!(out, "# to go back:\n# kubectl delete -f {}\n```", back.join(" -f "));
 }
 
@@ -176,7 +184,7 @@ fn left_open(out: &mut String, rollout: &Rollout) {
     if !rollout.without_default_deny.is_empty() {
         out.push_str("\n## Namespaces without a default-deny\n\nIt would cut off workloads that have no policy.\n\n");
         for (namespace, workloads) in rollout.without_default_deny.iter().take(LINES) {
-            let _ = writeln!(out, "- {}: {}", code(namespace), names(workloads.iter()));
+            let _ = writeln!(out, "- {}: {}", code(namespace), several(&Several::of(workloads.iter())));
         }
         more(out, rollout.without_default_deny.len());
     }

@@ -5,6 +5,7 @@
 //! them isolates the pods of both. A namespace's default-deny comes in a wave after all its policies.
 
 mod facts;
+mod json;
 mod markdown;
 
 use super::evidence::API_VERSION;
@@ -12,13 +13,13 @@ use super::{Provenance, RenderError, policy_file};
 use crate::graph::DependencyGraph;
 use crate::graph::analysis::Dependencies;
 use crate::graph::views::By;
+use crate::index::Index;
 use crate::infer::names::DEFAULT_DENY;
 use crate::infer::rules::{Plan, WorkloadPolicy};
-use crate::text;
 use facts::{Facts, Peers};
 use netwright_record::inventory::WorkloadRef;
 use netwright_record::{Observation, Time};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The file for people.
@@ -29,11 +30,8 @@ pub const JSON: &str = "rollout.json";
 pub const MARKER: &str = "<!-- Written by netwright. -->";
 
 /// The order, in waves.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rollout<'a> {
-    api_version: &'static str,
-    kind: &'static str,
     version: &'static str,
     observation: Source<'a>,
     /// The waves, in order.
@@ -53,13 +51,10 @@ pub struct Source<'a> {
 }
 
 /// What to apply at the same time.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wave<'a> {
     /// From 1, without gaps.
     pub number: usize,
-    /// All files, in the order in which to apply them.
-    pub apply: Vec<String>,
     /// The policies, those that can harm the fewest first.
     pub policies: Vec<Step<'a>>,
     /// Namespaces of which all policies stand in earlier waves.
@@ -73,17 +68,23 @@ pub struct Step<'a> {
     /// The file.
     pub file: String,
     /// Whose policy it is.
+    #[serde(serialize_with = "as_text")]
     pub workload: &'a WorkloadRef,
+    /// Those of the wave with the same number must not be parted. They stand side by side; absent where it stands alone.
+    /// From 1, over all waves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<usize>,
     /// Whom a mistake harms besides the workload, and whom it talks with.
     #[serde(flatten)]
-    pub peers: Peers<'a>,
-    /// Workloads of the same wave that must not be parted from it.
-    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    pub together_with: BTreeSet<&'a WorkloadRef>,
+    pub peers: Peers,
+}
+
+fn as_text<S: Serializer>(workload: &WorkloadRef, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(workload)
 }
 
 /// A workload without a policy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unprotected<'a> {
     /// Which.
     pub workload: &'a WorkloadRef,
@@ -101,29 +102,40 @@ pub fn files(
     plan: &Plan,
     provenance: &Provenance,
 ) -> Result<[(&'static str, Vec<u8>); 2], RenderError> {
-    let rollout = Rollout::new(observation, plan, provenance);
-    Ok([
-        (MARKDOWN, markdown::write(&rollout).into_bytes()),
-        (JSON, text::json(&rollout).map_err(std::io::Error::from)?.into_bytes()),
-    ])
+    indexed_files(observation, &Index::new(observation), plan, provenance)
+}
+
+/// As [`files`], where the observation's index is there already.
+///
+/// # Errors
+///
+/// If the JSON cannot be written.
+pub fn indexed_files(
+    observation: &Observation,
+    index: &Index,
+    plan: &Plan,
+    provenance: &Provenance,
+) -> Result<[(&'static str, Vec<u8>); 2], RenderError> {
+    let rollout = Rollout::new(observation, index, plan, provenance);
+    let mut json = Vec::new();
+    json::write(&mut json, &rollout)?;
+    Ok([(MARKDOWN, markdown::write(&rollout).into_bytes()), (JSON, json)])
 }
 
 impl<'a> Rollout<'a> {
-    /// The order of the policies of `plan`. Costs what [`Dependencies::blast_radii`] costs.
-    pub fn new(observation: &Observation, plan: &'a Plan, provenance: &'a Provenance) -> Self {
-        let graph = DependencyGraph::new(observation).view(By::Workload, &observation.inventory);
+    /// The order of the policies of `plan`; `index` is that of the observation. Costs what [`Dependencies::blast_radii`] costs.
+    pub fn new(observation: &Observation, index: &Index, plan: &'a Plan, provenance: &'a Provenance) -> Self {
+        let graph = DependencyGraph::indexed(observation, index).view(By::Workload, &observation.inventory);
         let facts = Facts::new(Dependencies::new(&graph), plan);
         let mut waves: Vec<Wave> = Vec::new();
+        let mut numbers = 1..;
         for groups in facts.waves() {
-            let policies: Vec<Step> = groups.iter().flat_map(|group| steps(&facts, group)).collect();
-            let apply = policies.iter().map(|step| step.file.clone()).collect();
-            waves.push(Wave { number: waves.len() + 1, apply, policies, default_deny: Vec::new() });
+            let policies = groups.iter().flat_map(|group| steps(&facts, group, &mut numbers)).collect();
+            waves.push(Wave { number: waves.len() + 1, policies, default_deny: Vec::new() });
         }
         add_default_denies(&mut waves, plan);
         let window = provenance.window;
         Self {
-            api_version: API_VERSION,
-            kind: "RolloutOrder",
             version: provenance.version,
             observation: Source { sha256: &provenance.digest, from: window.from, until: window.until },
             waves,
@@ -138,18 +150,31 @@ impl<'a> Rollout<'a> {
     }
 }
 
-/// The steps of policies that go together.
-fn steps<'a>(facts: &Facts<'_, 'a>, group: &[&'a WorkloadPolicy]) -> Vec<Step<'a>> {
-    let step = |policy: &&'a WorkloadPolicy| {
-        let others = group.iter().map(|other| &other.workload).filter(|other| **other != policy.workload);
-        Step {
-            file: policy_file(&policy.workload.namespace, &policy.name),
-            workload: &policy.workload,
-            peers: facts.peers(&policy.workload),
-            together_with: others.collect(),
-        }
+impl Wave<'_> {
+    /// All files, in the order in which to apply them.
+    pub fn files(&self) -> impl DoubleEndedIterator<Item = String> {
+        self.policies.iter().map(|step| step.file.clone()).chain(self.default_denies())
+    }
+
+    fn default_denies(&self) -> impl DoubleEndedIterator<Item = String> {
+        self.default_deny.iter().map(|namespace| policy_file(namespace, DEFAULT_DENY))
+    }
+}
+
+/// The steps of policies that go together, with the next of `numbers` if there are several.
+fn steps<'a>(
+    facts: &Facts<'_, 'a>,
+    policies: &[&'a WorkloadPolicy],
+    numbers: &mut impl Iterator<Item = usize>,
+) -> Vec<Step<'a>> {
+    let group = if policies.len() > 1 { numbers.next() } else { None };
+    let step = |policy: &&'a WorkloadPolicy| Step {
+        file: policy_file(&policy.workload.namespace, &policy.name),
+        workload: &policy.workload,
+        group,
+        peers: facts.peers(&policy.workload),
     };
-    group.iter().map(step).collect()
+    policies.iter().map(step).collect()
 }
 
 /// Puts each default-deny into the wave after the last policy of its namespace.
@@ -164,7 +189,6 @@ fn add_default_denies<'a>(waves: &mut Vec<Wave<'a>>, plan: &'a Plan) {
             waves.push(Wave { number: waves.len() + 1, ..Wave::default() });
         }
         if let Some(wave) = waves.get_mut(after) {
-            wave.apply.push(policy_file(namespace, DEFAULT_DENY));
             wave.default_deny.push(namespace);
         }
     }

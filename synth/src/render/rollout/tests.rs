@@ -13,7 +13,7 @@ fn rollout<T>(world: &World, look: impl Fn(&Rollout, &Plan) -> T) -> T {
     let observation = world.build();
     let (plan, provenance) =
         (infer(&observation, &Options::default(), &Decided::default()), Provenance::of(&observation));
-    look(&Rollout::new(&observation, &plan, &provenance), &plan)
+    look(&Rollout::new(&observation, &Index::new(&observation), &plan, &provenance), &plan)
 }
 
 fn markdown_of(world: &World) -> String {
@@ -21,7 +21,7 @@ fn markdown_of(world: &World) -> String {
 }
 
 fn waves(world: &World) -> Vec<Vec<String>> {
-    rollout(world, |rollout, _| rollout.waves.iter().map(|wave| wave.apply.clone()).collect())
+    rollout(world, |rollout, _| rollout.waves.iter().map(|wave| wave.files().collect()).collect())
 }
 
 #[test]
@@ -94,6 +94,38 @@ fn a_wave_of_many_files_points_to_the_program() {
 }
 
 #[test]
+fn the_file_for_programs_counts_what_it_does_not_name_and_names_each_file_once() {
+    let mut world = shop();
+    let servers = ["one", "two"].map(|name| world.running("n", name));
+    for number in 0..60 {
+        let client = Endpoint::Workload(world.running("n", &format!("client{number:02}")));
+        servers.iter().for_each(|server| _ = world.edge(client.clone(), Endpoint::Workload(server.clone()), Tcp, 80));
+    }
+    let [one, two] = servers.map(Endpoint::Workload);
+    world.edge(one.clone(), two.clone(), Tcp, 81);
+    world.edge(two, one, Tcp, 81);
+    let observation = world.build();
+    let (plan, provenance) =
+        (infer(&observation, &Options::default(), &Decided::default()), Provenance::of(&observation));
+    let [_, (_, text)] = files(&observation, &plan, &provenance).unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    let steps: Vec<&serde_json::Value> =
+        json["waves"].as_array().unwrap().iter().flat_map(|wave| wave["policies"].as_array().unwrap()).collect();
+    let step = |file: &str| *steps.iter().find(|step| step["file"] == file).unwrap();
+    let clients = &step("n/one.yaml")["clients"];
+    assert_eq!((&clients["count"], clients["first"].as_array().unwrap().len()), (&61.into(), 4));
+    assert_eq!(clients["first"][0], "n/Deployment/client00");
+    assert!(step("n/one.yaml")["group"].is_u64() && step("n/one.yaml")["group"] == step("n/two.yaml")["group"]);
+    assert!(step("n/client00.yaml")["group"].is_null());
+    let rollout = Rollout::new(&observation, &Index::new(&observation), &plan, &provenance);
+    for file in rollout.waves.iter().flat_map(Wave::files) {
+        let quoted = serde_json::to_string(&file).unwrap();
+        assert_eq!(String::from_utf8_lossy(&text).matches(&quoted).count(), 1, "{file}");
+    }
+    assert!(text.split(|byte| *byte == b'\n').all(|line| line.len() < 500));
+}
+
+#[test]
 fn hostile_names_stay_text() {
     let hostile = "a`b|c<img src=x>\u{1b}[31m\u{202e}\n## Wave 0\n```sh\nrm -rf /\n```[x](http://evil.example)@all";
     let with = |name: &str| {
@@ -138,11 +170,10 @@ proptest! {
         let (waves, expected) = rollout(&world, |rollout, plan| {
             let policies = plan.policies.iter().map(|policy| policy_file(&policy.workload.namespace, &policy.name));
             let denies = plan.default_deny.iter().map(|namespace| policy_file(namespace, DEFAULT_DENY));
-            let together = |step: &Step| step.together_with.iter().map(|other| (*other).clone()).collect::<BTreeSet<_>>();
             let waves: Vec<Vec<_>> = rollout.waves.iter().map(|wave| {
-                wave.policies.iter().map(|step| (step.workload.clone(), together(step))).collect()
+                wave.policies.iter().map(|step| (step.workload.clone(), step.group)).collect()
             }).collect();
-            let files: Vec<Vec<String>> = rollout.waves.iter().map(|wave| wave.apply.clone()).collect();
+            let files: Vec<Vec<String>> = rollout.waves.iter().map(|wave| wave.files().collect()).collect();
             ((waves, files), policies.chain(denies).collect::<BTreeSet<_>>())
         });
         let (steps, files) = waves;
@@ -154,8 +185,8 @@ proptest! {
         };
         for (client, server) in &links {
             let [client, server] = [client, server].map(|number| &workloads[*number]);
-            let group = steps.iter().flatten().find(|(own, _)| own == server).map(|(_, group)| group.contains(client));
-            let together = client == server || group == Some(true);
+            let group = |workload: &WorkloadRef| steps.iter().flatten().find(|(own, _)| own == workload)?.1;
+            let together = client == server || (group(client).is_some() && group(client) == group(server));
             prop_assert!(wave_of(client) < wave_of(server) || together, "{} {}", client, server);
         }
         for (number, apply) in files.iter().enumerate() {
