@@ -14,6 +14,7 @@ pub mod index;
 pub mod infer;
 pub mod inspection;
 pub mod output;
+pub mod parallel;
 pub mod phases;
 pub mod render;
 pub mod replay;

@@ -5,14 +5,15 @@
 use crate::infer::rules::Plan;
 use crate::infer::{Options, infer};
 use crate::output::{Kept, Output, OutputError, Published, Staged};
+use crate::parallel;
 use crate::phases::timed;
 use crate::render::form::Form;
 use crate::render::unsayable::Unsayable;
-use crate::render::{self, RenderError, Rendering, adapted, network_policies};
+use crate::render::{self, Provenance, RenderError, adapted, network_policies};
 use crate::replay::{Denial, Interrupted, Replay, replay};
 use crate::review::Decided;
 use crate::text::{plain, some_of};
-use netwright_policy::{Direction, ParseError, PolicySet, Source};
+use netwright_policy::{Direction, ParseError, PolicySet, ReadOptions, Source};
 use netwright_record::{Edge, Observation};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -121,48 +122,66 @@ pub fn synthesise<'a>(
     out: impl Into<Output<'a>>,
     progress: impl Fn() -> Result<(), Interrupted>,
 ) -> Result<Synthesis, SynthesisError> {
-    let plan = timed("infer", || adapted(observation, infer(observation, options, decided), form));
-    prove_and_publish(observation, plan, form, out.into(), progress)
+    // The digest goes over all of the observation, and inference runs on one core.
+    let (plan, provenance) = parallel::both(
+        || timed("infer", || adapted(observation, infer(observation, options, decided), form)),
+        || timed("digest", || Provenance::of(observation)),
+    );
+    prove_and_publish(observation, plan, form, &provenance, out.into(), progress)
 }
 
 fn prove_and_publish(
     observation: &Observation,
     plan: Plan,
     form: &Form,
+    provenance: &Provenance,
     out: Output<'_>,
     progress: impl Fn() -> Result<(), Interrupted>,
 ) -> Result<Synthesis, SynthesisError> {
-    let Rendering { files, unsayable } = timed("render", || render::render(observation, &plan, form))?;
-    tracing::info!(policies = plan.policies.len(), files = files.len(), "inferred and rendered");
-    let staged = timed("write", || Staged::with(out.folder, out.edited, &files))?;
-    let manifests = timed("read back", || to_prove(observation, &plan, form, &staged))?;
-    let manifests = manifests.into_iter().map(|(name, text)| Source { name, text });
+    let staged = Staged::new(out.folder, out.edited)?;
+    let unsayable = timed("render", || render::write(observation, &plan, form, provenance, &staged))?;
+    tracing::info!(policies = plan.policies.len(), "inferred and rendered");
     let kept = staged.kept();
-    let manifests: Vec<Source> = manifests.collect();
-    let parsed =
-        timed("parse", || PolicySet::parse(&manifests)).map_err(|failure| unreadable(failure.errors, kept.clone()))?;
-    drop(manifests);
-    let policies = parsed.policies;
+    let policies = timed("read back", || match form.is_proven_as_written() {
+        true => read_back(&staged),
+        false => in_kubernetes_form(observation, &plan),
+    })?;
     let replay = timed("prove", || replay(observation, &policies, &plan.decided, progress))?;
     if !replay.denied.is_empty() {
         return Err(SynthesisError::Denied(Box::new(denied(observation, policies, replay, kept))));
     }
     tracing::info!(edges = replay.established, "proven");
+    let staged_files = staged.names().len();
     let published = timed("publish", || staged.publish())?;
-    Ok(Synthesis { plan, replay, files: files.len(), published, form: form.clone(), unsayable })
+    Ok(Synthesis { plan, replay, files: staged_files, published, form: form.clone(), unsayable })
 }
 
-/// The NetworkPolicies that are replayed, by file: what now stands on the disk, or what says the same.
-fn to_prove(
-    observation: &Observation,
-    plan: &Plan,
-    form: &Form,
-    staged: &Staged,
-) -> Result<Vec<(String, String)>, SynthesisError> {
-    Ok(match form.is_proven_as_written() {
-        true => staged.read_back()?,
-        false => network_policies(observation, plan)?,
-    })
+/// How many files are read at a time by one core. Policies take some times the room of their text while they are read.
+const READ_AT_ONCE: usize = 16;
+/// Lines are not asked for.
+const READING: ReadOptions = ReadOptions { strict: false, keep_text: false };
+
+/// The policies as they now stand on the disk, a part of the files in memory at a time.
+fn read_back(staged: &Staged) -> Result<PolicySet, SynthesisError> {
+    let names: Vec<String> = staged.names().into_iter().filter(|name| name.ends_with(".yaml")).collect();
+    let (kept, parts) = (staged.kept(), names.chunks(READ_AT_ONCE).collect::<Vec<_>>());
+    let sets = parallel::map(&parts, |names| {
+        let source = |name: &String| Ok::<_, OutputError>(Source { name: name.clone(), text: staged.text(name)? });
+        parse(&names.iter().map(source).collect::<Result<Vec<_>, _>>()?, &kept)
+    })?;
+    PolicySet::join(sets).map_err(|failure| unreadable(failure.errors, kept))
+}
+
+/// The policies that say the same in the form that can be proven.
+fn in_kubernetes_form(observation: &Observation, plan: &Plan) -> Result<PolicySet, SynthesisError> {
+    let texts = network_policies(observation, plan)?;
+    let sources: Vec<Source> = texts.into_iter().map(|(name, text)| Source { name, text }).collect();
+    parse(&sources, &BTreeMap::new())
+}
+
+fn parse(sources: &[Source], kept: &BTreeMap<String, Kept>) -> Result<PolicySet, SynthesisError> {
+    let parsed = READING.parse(sources).map_err(|failure| unreadable(failure.errors, kept.clone()))?;
+    Ok(parsed.policies)
 }
 
 /// What somebody wrote is theirs to mend; what we wrote is not.
@@ -215,7 +234,15 @@ mod tests {
         let before = fs::read(out.join("shop/api.yaml")).unwrap();
         let mut plan = infer(&observation, &Options::default(), &Decided::default());
         break_it(&mut plan);
-        let error = prove_and_publish(&observation, plan, &Form::default(), (&out).into(), || Ok(())).unwrap_err();
+        let error = prove_and_publish(
+            &observation,
+            plan,
+            &Form::default(),
+            &Provenance::of(&observation),
+            (&out).into(),
+            || Ok(()),
+        )
+        .unwrap_err();
         assert_eq!(fs::read(out.join("shop/api.yaml")).unwrap(), before);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "the temporary folder is gone");
         error.to_string()

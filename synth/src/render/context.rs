@@ -12,9 +12,9 @@ use crate::infer::selectors::selects;
 use crate::review::Decided;
 use netwright_record::inventory::{Labels, WorkloadRef};
 use netwright_record::{Edge, Endpoint, Observation};
-use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
+use std::sync::OnceLock;
 
 /// What every renderer is given.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub(super) struct Context<'a> {
     pub(super) provenance: &'a Provenance,
     /// In which form to write.
     pub(super) form: &'a Form,
-    knowledge: OnceCell<Knowledge<'a>>,
+    knowledge: OnceLock<Knowledge<'a>>,
 }
 
 impl<'a> Context<'a> {
@@ -38,7 +38,7 @@ impl<'a> Context<'a> {
         provenance: &'a Provenance,
         form: &'a Form,
     ) -> Self {
-        Self { observation, decided, provenance, form, knowledge: OnceCell::new() }
+        Self { observation, decided, provenance, form, knowledge: OnceLock::new() }
     }
 
     /// The look-ups over the inventory.

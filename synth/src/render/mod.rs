@@ -13,15 +13,21 @@ pub mod kubernetes;
 pub mod kustomize;
 mod metadata;
 pub mod rollout;
+pub mod sink;
 pub mod unsayable;
 pub mod yaml;
 
 use crate::infer::names::DEFAULT_DENY;
 use crate::infer::rules::{Plan, WorkloadPolicy};
+use crate::output::OutputError;
+use crate::parallel;
+use crate::phases::timed;
 use context::Context;
 use form::{Dialect, Form, Stage};
 use netwright_record::{Observation, Window};
+use sink::Sink;
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use unsayable::Unsayable;
 
 /// The files of a rendering, by their path below the output folder, with `/` as separator.
@@ -33,9 +39,12 @@ pub enum RenderError {
     /// The YAML writer refused.
     #[error("cannot write a manifest as YAML: {0}; please report this with the observation")]
     Yaml(String),
-    /// The JSON writer refused.
-    #[error("cannot write the evidence as JSON: {0}")]
+    /// What is written in pieces could not be.
+    #[error("cannot write the evidence or the order of roll-out: {0}")]
     Json(#[from] std::io::Error),
+    /// A file could not be written.
+    #[error(transparent)]
+    Output(Box<OutputError>),
     /// The dialect has no such form.
     #[error(transparent)]
     Form(#[from] form::FormError),
@@ -120,45 +129,69 @@ pub fn policy_file(namespace: &str, name: &str) -> String {
     format!("{namespace}/{name}.yaml")
 }
 
-/// Renders everything in the form asked for, from a plan that was [`adapted`] to it: policies, default-denies, kustomizations and the evidence.
+/// Renders everything in the form asked for, from a plan that was [`adapted`] to it: policies, default-denies,
+/// kustomizations, the evidence and the order of roll-out.
 ///
 /// # Errors
 ///
 /// The dialect has no such form, or a writer refused.
 pub fn render(observation: &Observation, plan: &Plan, form: &Form) -> Result<Rendering, RenderError> {
+    let files = Mutex::new(Files::new());
+    let unsayable = write(observation, plan, form, &Provenance::of(observation), &files)?;
+    Ok(Rendering { files: files.into_inner().unwrap_or_else(PoisonError::into_inner), unsayable })
+}
+
+/// As [`render`], each file to `sink` as soon as it is there, on all cores; returns what the files do not say.
+///
+/// # Errors
+///
+/// Those of [`render`], and of `sink`.
+pub fn write(
+    observation: &Observation,
+    plan: &Plan,
+    form: &Form,
+    provenance: &Provenance,
+    sink: &impl Sink,
+) -> Result<Vec<Unsayable>, RenderError> {
     form.check()?;
-    let provenance = Provenance::of(observation);
-    let context = Context::new(observation, &plan.decided, &provenance, form);
-    let writer = form.dialect.writer();
-    let mut rendering = Rendering::default();
-    for policy in &plan.policies {
-        let written = (writer.policy)(&context, policy)?;
-        let remarks: Vec<String> = written.unsayable.iter().map(Unsayable::remark).collect();
-        rendering.unsayable.extend(written.unsayable);
-        let file = policy_file(&policy.workload.namespace, &policy.name);
-        rendering.add(file, yaml::remarked(written.text, &remarks));
-    }
-    for namespace in &plan.default_deny {
-        rendering.add(policy_file(namespace, DEFAULT_DENY), (writer.default_deny)(&context, namespace)?);
-    }
+    let context = Context::new(observation, &plan.decided, provenance, form);
+    let mut unsayable = timed("policies", || policies(&context, plan, sink))?;
     let mut top = Vec::new();
     if form.dialect == Dialect::Cluster {
         let rails = cluster::guard_rails(&context, plan)?;
-        rendering.unsayable.extend(rails.unsayable);
+        unsayable.extend(rails.unsayable);
         top.extend(rails.files.iter().map(|(file, _)| file.clone()));
-        rails.files.into_iter().for_each(|(file, text)| rendering.add(file, text));
+        rails.files.iter().try_for_each(|(file, text)| sink.put(file, text.as_bytes()))?;
     }
-    for (file, text) in kustomize::kustomizations(plan, top)? {
-        rendering.add(file, text);
-    }
-    rendering.unsayable.sort();
-    let mut text = Vec::new();
-    evidence::json::write(&mut text, observation, plan, &provenance, form, &rendering.unsayable)?;
-    rendering.files.insert(evidence::FILE.into(), text);
-    for (file, bytes) in rollout::files(observation, plan, &provenance)? {
-        rendering.files.insert(file.into(), bytes);
-    }
-    Ok(rendering)
+    let kustomizations = kustomize::kustomizations(plan, top)?;
+    timed("kustomizations", || parallel::map(&kustomizations, |(file, text)| sink.put(file, text.as_bytes())))?;
+    unsayable.sort();
+    timed("evidence", || {
+        sink.stream(evidence::FILE, &mut |out| {
+            evidence::json::write(out, observation, plan, provenance, form, &unsayable)
+        })
+    })?;
+    timed("rollout", || -> Result<(), RenderError> {
+        let rollout = rollout::files(observation, plan, provenance)?;
+        rollout.iter().try_for_each(|(file, text)| sink.put(file, text))
+    })?;
+    Ok(unsayable)
+}
+
+/// The policies of workloads and of namespaces, on all cores.
+fn policies(context: &Context, plan: &Plan, sink: &impl Sink) -> Result<Vec<Unsayable>, RenderError> {
+    let writer = context.form.dialect.writer();
+    let written = parallel::map(&plan.policies, |policy| -> Result<Vec<Unsayable>, RenderError> {
+        let Written { text, unsayable } = (writer.policy)(context, policy)?;
+        let remarks: Vec<String> = unsayable.iter().map(Unsayable::remark).collect();
+        let file = policy_file(&policy.workload.namespace, &policy.name);
+        sink.put(&file, yaml::remarked(text, &remarks).as_bytes())?;
+        Ok(unsayable)
+    })?;
+    parallel::map(&plan.default_deny, |namespace| {
+        sink.put(&policy_file(namespace, DEFAULT_DENY), (writer.default_deny)(context, namespace)?.as_bytes())
+    })?;
+    Ok(written.into_iter().flatten().collect())
 }
 
 /// The NetworkPolicies of a plan as text, by file: what a replay reads, whatever the dialect.
@@ -177,10 +210,4 @@ pub fn network_policies(observation: &Observation, plan: &Plan) -> Result<Vec<(S
         Ok((policy_file(namespace, DEFAULT_DENY), text))
     });
     policies.chain(denies).collect()
-}
-
-impl Rendering {
-    fn add(&mut self, file: String, text: String) {
-        self.files.insert(file, text.into_bytes());
-    }
 }

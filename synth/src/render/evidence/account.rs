@@ -43,6 +43,11 @@ pub enum Besides {
     Ambient,
 }
 
+impl Besides {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::TruncatedAnswers, Self::NodeLocalDns, Self::Ambient];
+}
+
 /// Why, in words.
 impl fmt::Display for Besides {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

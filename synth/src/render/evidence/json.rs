@@ -9,6 +9,7 @@ use super::{API_VERSION, ambiguous, selection_reason, unresolved};
 use crate::infer::rules::{
     Findings, ManyPorts, Peer, Plan, Rule, Selection, Target, ThroughNodes, Whom, Widened, WorkloadPolicy,
 };
+use crate::parallel;
 use crate::render::form::Form;
 use crate::render::unsayable::Unsayable;
 use crate::render::{Provenance, policy_file};
@@ -42,10 +43,11 @@ pub fn write(
     }
     field(out, "widened", &widened(&plan.widened()))?;
     list(out, "decisions", plan.decided.decisions().iter().map(|decision| self::decision(&plan.decided, decision)))?;
-    policies(out, observation, plan)?;
+    field(out, "besides", &Besides::ALL.map(|what| (what, what.to_string())).into_iter().collect::<BTreeMap<_, _>>())?;
+    at_once(out, "policies", &plan.policies, |item| policy(observation, plan, item))?;
     field(out, "defaultDeny", &plan.default_deny)?;
     list(out, "apiExtensions", observation.inventory.api_extensions.iter())?;
-    list(out, "edges", observation.edges.iter().map(edge))?;
+    at_once(out, "edges", &observation.edges, |item| text::json_line(&edge(item)).map_err(Into::into))?;
     review(out, observation, &plan.findings)?;
     writeln!(out, "}}")
 }
@@ -65,23 +67,40 @@ fn list<T: Serialize>(out: &mut dyn Write, name: &str, items: impl Iterator<Item
     writeln!(out, "\n  ],")
 }
 
-fn policies(out: &mut dyn Write, observation: &Observation, plan: &Plan) -> io::Result<()> {
-    write!(out, "  \"policies\": [")?;
-    for (number, policy) in plan.policies.iter().enumerate() {
-        let comma = if number == 0 { "" } else { "," };
-        writeln!(out, "{comma}\n    {{")?;
-        head(out, policy)?;
-        for (name, rules) in [("ingress", &policy.ingress), ("egress", &policy.egress)] {
-            write!(out, ",\n    \"{name}\": [")?;
-            for (number, rule) in rules.iter().enumerate() {
-                let comma = if number == 0 { "" } else { "," };
-                write!(out, "{comma}\n      {}", text::json_line(&self::rule(observation, &plan.decided, rule))?)?;
-            }
-            write!(out, "]")?;
+/// So many items are made text before any of it is written.
+const AT_ONCE: usize = 4096;
+
+/// As [`list`], with the items made text on all cores, a part of them at a time.
+fn at_once<T: Sync>(
+    out: &mut dyn Write,
+    name: &str,
+    items: &[T],
+    text: impl Fn(&T) -> io::Result<String> + Sync,
+) -> io::Result<()> {
+    write!(out, "  \"{name}\": [")?;
+    let mut comma = "";
+    for part in items.chunks(AT_ONCE) {
+        for text in parallel::map(part, &text)? {
+            write!(out, "{comma}\n    {text}")?;
+            comma = ",";
         }
-        write!(out, "\n    }}")?;
     }
     writeln!(out, "\n  ],")
+}
+
+/// One policy, a line for each rule.
+fn policy(observation: &Observation, plan: &Plan, policy: &WorkloadPolicy) -> io::Result<String> {
+    let mut text = format!("{{\n{}", head(policy)?);
+    for (name, rules) in [("ingress", &policy.ingress), ("egress", &policy.egress)] {
+        text += &format!(",\n    \"{name}\": [");
+        for (number, rule) in rules.iter().enumerate() {
+            text += if number == 0 { "\n      " } else { ",\n      " };
+            text += &text::json_line(&self::rule(observation, &plan.decided, rule))?;
+        }
+        text.push(']');
+    }
+    text += "\n    }";
+    Ok(text)
 }
 
 #[derive(Serialize)]
@@ -128,14 +147,13 @@ struct SelectorEvidence<'a> {
 }
 
 /// What a policy is and whom it selects, without a comma behind.
-fn head(out: &mut dyn Write, policy: &WorkloadPolicy) -> io::Result<()> {
+fn head(policy: &WorkloadPolicy) -> io::Result<String> {
     let Selection { pods, added, widened, .. } = &policy.selection;
     let why = selection_reason(&policy.selection);
     let selector = SelectorEvidence { labels: &pods.labels, why, added, also_selects: widened };
-    let file = policy_file(&policy.workload.namespace, &policy.name);
-    writeln!(out, "    \"file\": {},", text::json_line(&file)?)?;
-    writeln!(out, "    \"workload\": {},", text::json_line(&policy.workload)?)?;
-    write!(out, "    \"selector\": {}", text::json_line(&selector)?)
+    let file = text::json_line(&policy_file(&policy.workload.namespace, &policy.name))?;
+    let (workload, selector) = (text::json_line(&policy.workload)?, text::json_line(&selector)?);
+    Ok(format!("    \"file\": {file},\n    \"workload\": {workload},\n    \"selector\": {selector}"))
 }
 
 #[derive(Serialize)]
@@ -201,7 +219,6 @@ fn decision<'a>(decided: &Decided, decision: &'a Decision) -> DecisionEvidence<'
 #[derive(Serialize)]
 struct BesidesEvidence {
     what: Besides,
-    why: String,
     edges: Vec<usize>,
 }
 
@@ -245,7 +262,7 @@ fn rule<'a>(observation: &'a Observation, decided: &'a Decided, rule: &'a Rule) 
         days_active: account.days_active,
         nodes: account.nodes,
         edges: account.edges,
-        besides: besides.map(|(what, edges)| BesidesEvidence { what, why: what.to_string(), edges }).collect(),
+        besides: besides.map(|(what, edges)| BesidesEvidence { what, edges }).collect(),
         api_extensions: account.api_extensions,
         decisions: account.decisions.iter().map(|decision| decision.number).collect(),
         notes: account.notes.iter().map(|note| note.number).collect(),
