@@ -1,10 +1,12 @@
 //! Adds what DNS needs and an observation rarely shows: an answer too long for UDP is asked for again over TCP; and where
 //! caches run on the nodes, pods are served by the cache at its link-local address, by the cache at the DNS Service's address, or by the
-//! DNS pods, as it happens.
+//! DNS pods, as it happens (KEP-1024). A cache is known by its link-local address, or by answering on the host network where no
+//! DNS Service leads.
 
 use super::link_local::is_node_local_dns;
 use super::rules::{Target, Whom};
 use super::services::Services;
+use netwright_record::inventory::WorkloadRef;
 use netwright_record::{Edge, Endpoint, Protocol, ServiceRef};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -15,32 +17,37 @@ pub const DNS: u16 = 53;
 
 /// The caches on the nodes, and the Services in whose place they answer.
 #[derive(Debug, Default)]
-pub struct NodeLocalDns {
+pub struct NodeLocalDns<'a> {
     caches: BTreeSet<IpAddr>,
     services: Vec<(Arc<ServiceRef>, IpAddr)>,
+    /// Workloads behind DNS Services: on the host network too they are no caches.
+    behind: BTreeSet<&'a WorkloadRef>,
 }
 
-impl NodeLocalDns {
-    /// Finds the caches by the link-local addresses that answered on port 53. The Services are those through which DNS was
-    /// seen, or every DNS Service where none was.
-    pub fn new(edges: &[Edge], services: &Services) -> Self {
+impl<'a> NodeLocalDns<'a> {
+    /// Finds the caches by the link-local addresses that answered on port 53, and by the host-network workloads that did. The
+    /// Services are those through which DNS was seen, or every DNS Service where none was.
+    pub fn new(edges: &[Edge], services: &Services<'a>) -> Self {
         let established = || edges.iter().filter(|edge| edge.activity.established());
         let caches: BTreeSet<IpAddr> = established().filter_map(cache).collect();
-        if caches.is_empty() {
+        let all = services.all_dns();
+        let behind = all.iter().flat_map(|service| services.targets(service)).map(|(workload, ..)| workload).collect();
+        let found = Self { caches, services: Vec::new(), behind };
+        if found.caches.is_empty() && !established().any(|edge| found.is_host_cache(edge)) {
             return Self::default();
         }
         let used: BTreeSet<ServiceRef> = established()
             .filter(|edge| edge.protocol == Protocol::Udp)
             .flat_map(|edge| edge.services.iter().filter(|service| service.port == DNS).cloned())
             .collect();
-        let used = if used.is_empty() { services.all_dns() } else { used };
-        Self { caches, services: services.dns_addresses(&used) }
+        let used = if used.is_empty() { all } else { used };
+        Self { services: services.dns_addresses(&used), ..found }
     }
 
     /// What the client of `edge` must reach besides, on port 53, if `edge` is DNS in a cluster with such caches.
     pub fn besides(&self, edge: &Edge) -> Vec<(Target, Whom)> {
         let cluster_dns = edge.services.iter().any(|service| self.services.iter().any(|(dns, _)| **dns == *service));
-        if !cluster_dns && cache(edge).is_none() {
+        if !cluster_dns && cache(edge).is_none() && !(self.are_known() && self.is_host_cache(edge)) {
             return Vec::new();
         }
         let caches = self.caches.iter().map(|address| (Target::address(*address), Whom::NodeLocalDns));
@@ -48,6 +55,17 @@ impl NodeLocalDns {
         caches
             .chain(services.map(|(service, address)| (Target::address(*address), Whom::ClusterDns(service.clone()))))
             .collect()
+    }
+
+    fn are_known(&self) -> bool {
+        !self.services.is_empty() || !self.caches.is_empty()
+    }
+
+    /// Whether the server of `edge` is a cache on the host network, which takes what goes to the address of the Service. Each
+    /// node's own resolver is no workload, and no cache for pods.
+    fn is_host_cache(&self, edge: &Edge) -> bool {
+        let Endpoint::Node { workload: Some(workload), .. } = &edge.server else { return false };
+        edge.port == DNS && edge.protocol != Protocol::Sctp && !self.behind.contains(workload)
     }
 }
 
@@ -57,6 +75,22 @@ fn cache(edge: &Edge) -> Option<IpAddr> {
         Endpoint::LinkLocal { address } if is_node_local_dns(address, edge.port) => Some(address),
         _ => None,
     }
+}
+
+/// The protocols over which the client of `edge`, which is DNS, asks.
+pub fn protocols(edge: &Edge) -> Vec<Protocol> {
+    if needs_tcp(edge) { vec![Protocol::Udp, Protocol::Tcp] } else { vec![edge.protocol] }
+}
+
+/// The ports on which the client of `edge` asks again over TCP, if it is DNS over UDP: the target ports of the Service's own
+/// TCP port, or the same port where that is not known.
+pub fn tcp_ports(edge: &Edge, services: &Services) -> BTreeSet<u16> {
+    if !needs_tcp(edge) {
+        return BTreeSet::new();
+    }
+    let server = edge.server.workload();
+    let known = server.map(|server| services.dns_over_tcp(&edge.services, server)).unwrap_or_default();
+    if known.is_empty() { [edge.port].into() } else { known }
 }
 
 /// Whether `edge` is DNS over UDP: on port 53, or through a Service on port 53 to whatever target port.

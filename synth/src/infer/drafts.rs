@@ -1,7 +1,7 @@
 //! What each workload must be allowed, gathered edge by edge: the allowances from which its rules are made.
 
 use super::api_server::Called;
-use super::dns::{DNS, NodeLocalDns, needs_tcp};
+use super::dns::{DNS, NodeLocalDns, protocols, tcp_ports};
 use super::link_local::AMBIENT_PROBES;
 use super::merge::Allowance;
 use super::mesh::{HBONE, Mesh};
@@ -40,7 +40,7 @@ pub struct Surroundings<'a> {
     /// Which workloads are in a mesh.
     pub mesh: &'a Mesh<'a>,
     /// Caches of DNS on the nodes.
-    pub dns: &'a NodeLocalDns,
+    pub dns: &'a NodeLocalDns<'a>,
     /// What the API server may call.
     pub called: &'a Called<'a>,
     /// What people decided.
@@ -75,13 +75,11 @@ impl Drafts {
         if edge.addresses_dropped > 0 && edge.client != Endpoint::Internet {
             self.findings.partly_known.push(number);
         }
-        let carried = carried_by_mesh(around, edge);
         if let Some(client) = edge.client.workload() {
             let naming = around.namer().server(number, edge);
             self.note(number, &naming, client, &edge.server);
             let besides = around.dns.besides(edge);
-            let allowances =
-                allowances(around.decided, number, edge, naming.peers, carried).chain(dns(number, edge, besides));
+            let allowances = allowances(around, number, edge, naming.peers).chain(dns(number, edge, besides));
             self.workloads.entry(client.clone()).or_default().egress.extend(allowances);
         }
         if let Some(server) = edge.server.workload() {
@@ -93,7 +91,7 @@ impl Drafts {
                 self.findings.service_proxy.push(number);
             }
             let probes = (ambient && around.index.own_node(edge).is_some()).then(|| probe(number, edge));
-            let allowances = allowances(around.decided, number, edge, naming.peers, carried).chain(probes);
+            let allowances = allowances(around, number, edge, naming.peers).chain(probes);
             self.workloads.entry(server.clone()).or_default().ingress.extend(allowances);
         }
     }
@@ -207,23 +205,22 @@ fn carried_by_mesh(around: &Surroundings, edge: &Edge) -> bool {
 
 /// `peers` on the edge's port, and on what follows from it.
 fn allowances(
-    decided: &Decided,
+    around: &Surroundings,
     number: usize,
     edge: &Edge,
     peers: Vec<(Target, Whom)>,
-    carried: bool,
 ) -> impl Iterator<Item = Allowance> + use<> {
     let port = Port::number(edge.protocol, edge.port);
     let mut ports = Vec::with_capacity(3);
     if edge.activity.established() {
         ports.push((port.clone(), Ground::Seen(number)));
     }
-    let allowed = decided.of(number).filter(|decision| decision.action == Action::Allow);
+    let allowed = around.decided.of(number).filter(|decision| decision.action == Action::Allow);
     ports.extend(allowed.map(|decision| (port, Ground::Decision(decision.number))));
-    if needs_tcp(edge) {
-        ports.push((Port::number(Protocol::Tcp, edge.port), Ground::TruncatedAnswers(number)));
+    for port in tcp_ports(edge, around.services) {
+        ports.push((Port::number(Protocol::Tcp, port), Ground::TruncatedAnswers(number)));
     }
-    if carried && edge.port != HBONE {
+    if edge.port != HBONE && carried_by_mesh(around, edge) {
         ports.push((Port::number(Protocol::Tcp, HBONE), Ground::Ambient(number)));
     }
     peers.into_iter().flat_map(move |(target, whom)| {
@@ -234,7 +231,7 @@ fn allowances(
 
 /// What a client of DNS must reach besides.
 fn dns(number: usize, edge: &Edge, peers: Vec<(Target, Whom)>) -> impl Iterator<Item = Allowance> + use<> {
-    let protocols = if needs_tcp(edge) { vec![Protocol::Udp, Protocol::Tcp] } else { vec![edge.protocol] };
+    let protocols = protocols(edge);
     peers.into_iter().flat_map(move |(target, whom)| {
         protocols.clone().into_iter().map(move |protocol| Allowance {
             target: target.clone(),

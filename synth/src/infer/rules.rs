@@ -266,7 +266,7 @@ impl fmt::Display for Port {
 pub enum Ground {
     /// This edge was seen.
     Seen(usize),
-    /// This edge is DNS over UDP: an answer that does not fit is asked for again over TCP.
+    /// This edge is DNS over UDP: an answer that does not fit is asked for again over TCP, on the target port for that.
     TruncatedAnswers(usize),
     /// This edge is DNS in a cluster with node-local caches: the cache's address and the DNS Service's own are used in turn.
     NodeLocalDns(usize),

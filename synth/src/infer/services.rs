@@ -18,6 +18,8 @@ pub struct Services<'a> {
     services: BTreeMap<(&'a str, &'a str), &'a Service>,
     workloads: HashMap<&'a str, &'a WorkloadRef>,
     through_nodes: BTreeMap<ServerPort<'a>, BTreeSet<Arc<ServiceRef>>>,
+    /// Port 53 over TCP of each Service that has one: the ports of workloads behind it.
+    dns_over_tcp: BTreeMap<(&'a str, &'a str), BTreeSet<ServerPort<'a>>>,
 }
 
 impl<'a> Services<'a> {
@@ -31,9 +33,15 @@ impl<'a> Services<'a> {
                 .collect(),
             workloads: inventory.pods.iter().map(|pod| (pod.uid.as_str(), &pod.workload)).collect(),
             through_nodes: BTreeMap::new(),
+            dns_over_tcp: BTreeMap::new(),
         };
         for service in inventory.services.iter().filter(|service| hides_clients(service)) {
             services.expose(service);
+        }
+        for service in &inventory.services {
+            let over_tcp = service.ports.iter().filter(|port| (port.protocol, port.port) == (Protocol::Tcp, DNS));
+            let targets: BTreeSet<ServerPort> = over_tcp.flat_map(|port| services.targets_of(service, port)).collect();
+            services.dns_over_tcp.insert((&service.namespace, &service.name), targets);
         }
         services
     }
@@ -54,6 +62,17 @@ impl<'a> Services<'a> {
     /// The Services through which clients reach this port of `workload` with the address of a node.
     pub fn through_nodes(&self, workload: &WorkloadRef, protocol: Protocol, port: u16) -> BTreeSet<Arc<ServiceRef>> {
         self.through_nodes.get(&(workload, protocol, port)).cloned().unwrap_or_default()
+    }
+
+    /// The ports of `workload` to which the TCP port 53 of the Services in `through` leads: a Service may send it elsewhere
+    /// than its UDP port 53. Empty where that is not known.
+    pub fn dns_over_tcp(&self, through: &BTreeSet<ServiceRef>, workload: &WorkloadRef) -> BTreeSet<u16> {
+        let used = through.iter().filter(|service| service.port == DNS);
+        let known = used.filter_map(|service| self.dns_over_tcp.get(&(&*service.namespace, &*service.name)));
+        known
+            .flat_map(|targets| targets.range((workload, Protocol::Tcp, 0)..=(workload, Protocol::Tcp, u16::MAX)))
+            .map(|(_, _, port)| *port)
+            .collect()
     }
 
     /// The ports of workloads behind a port of a Service, by its EndpointSlices; none where it is not known.

@@ -5,7 +5,7 @@ use crate::infer::{Options, infer};
 use crate::review::Decided;
 use crate::testing::{World, address, api_server, labels};
 use netwright_record::Protocol::{Tcp, Udp};
-use netwright_record::inventory::{ApiExtension, ContainerPort, WorkloadRef};
+use netwright_record::inventory::{ApiExtension, ContainerPort, ServicePort, WorkloadRef};
 use netwright_record::{Endpoint, ServiceRef};
 
 /// What `workload` may reach, or who may reach it, as `peer port`.
@@ -219,4 +219,53 @@ fn probes_reach_ambient_pods_from_the_address_that_stands_for_them() {
     rules.retain(|rule| rule.contains("/32"));
     assert_eq!(rules, ["Ingress 169.254.7.127/32 8081/TCP", "Ingress 169.254.7.127/32 8082/TCP"]);
     assert!(plan.findings.left_out.is_empty());
+}
+
+/// `web` asks `dns` through a Service whose UDP port 53 leads to 1053, and its TCP port 53 to 1054; a workload on the host
+/// network answers it on port 53 as well.
+fn asked() -> (World, WorkloadRef, WorkloadRef) {
+    let mut world = World::new();
+    world.node("n1", &["198.18.1.1"]);
+    let [web, dns] = ["web", "dns"].map(|name| world.running("n", name));
+    let port = |protocol, port| ContainerPort { name: None, protocol, port };
+    world.service_of(&dns, "dns", "ClusterIP", 53, port(Udp, 1053));
+    let service = world.observation.inventory.services.last_mut().unwrap();
+    service.ports.push(ServicePort { protocol: Tcp, ..service.ports[0].clone() });
+    service.backends[0].ports.push(port(Tcp, 1054));
+    let edge = world.edge(Endpoint::Workload(web.clone()), Endpoint::Workload(dns.clone()), Udp, 1053);
+    edge.services = [ServiceRef { namespace: "n".into(), name: "dns".into(), port: 53 }].into();
+    (world, web, dns)
+}
+
+#[test]
+fn dns_over_tcp_goes_to_the_target_port_of_the_services_tcp_port() {
+    let (world, web, dns) = asked();
+    let plan = plan(&world);
+    let of = |workload, direction, peer| {
+        ["1054/TCP", "1053/UDP"].map(|port| format!("{direction} n {:?} {port}", labels(&[("app", peer)])))
+            == *allowed(&plan, workload)
+    };
+    assert!(of(&web, "Egress", "dns") && of(&dns, "Ingress", "web"), "{:?}", allowed(&plan, &web));
+}
+
+#[test]
+fn where_a_service_has_no_tcp_port_dns_over_tcp_goes_to_the_same_port() {
+    let (mut world, web, _) = asked();
+    world.observation.inventory.services[0].backends[0].ports.pop();
+    assert!(allowed(&plan(&world), &web).iter().any(|rule| rule.ends_with("1053/TCP")));
+}
+
+#[test]
+fn what_answers_dns_on_the_host_network_is_a_cache_unless_the_service_leads_to_it() {
+    let (mut world, web, dns) = asked();
+    let cache = world.workload("n", "DaemonSet", "cache", &[("app", "cache")]);
+    world.pod(&cache, "n1", &[("app", "cache")]).host_network = true;
+    let opens = |world: &World| allowed(&plan(world), &web).iter().any(|rule| rule.contains("10.96.0.10/32"));
+    assert!(!opens(&world));
+    let server = |workload| Endpoint::Node { name: "n1".into(), workload: Some(workload) };
+    world.edge(Endpoint::Workload(web.clone()), server(cache), Udp, 53);
+    assert!(opens(&world));
+    world.observation.edges.pop();
+    world.edge(Endpoint::Workload(web.clone()), server(dns), Udp, 53);
+    assert!(!opens(&world));
 }

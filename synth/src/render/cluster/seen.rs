@@ -1,9 +1,10 @@
 //! What an observation shows of the services that every namespace uses: DNS, monitoring, and who uses the metadata services.
 
 use super::manifest::ProtocolPort;
-use crate::infer::dns::{DNS, needs_tcp};
+use crate::infer::dns::{DNS, needs_tcp, tcp_ports};
 use crate::infer::link_local::{METADATA, is_node_local_dns};
 use crate::infer::rules::{Plan, Pods, Target, Whom};
+use crate::infer::services::Services;
 use crate::render::context::Context;
 use ipnet::IpNet;
 use netwright_record::inventory::WorkloadRef;
@@ -41,7 +42,7 @@ impl Seen {
         let selected = selected(plan);
         let edges = || context.observation.edges.iter().filter(|edge| edge.activity.established());
         Self {
-            dns: dns(edges(), &selected),
+            dns: dns(edges(), &selected, &Services::new(&context.observation.inventory)),
             caches: edges().filter_map(cache).collect(),
             scrapers: scrapers(context, edges(), &selected),
             metadata: metadata(context, plan),
@@ -65,6 +66,7 @@ fn selected(plan: &Plan) -> BTreeMap<&WorkloadRef, &Pods> {
 fn dns<'a>(
     edges: impl Iterator<Item = &'a Edge>,
     selected: &BTreeMap<&WorkloadRef, &Pods>,
+    services: &Services,
 ) -> Vec<(Pods, BTreeSet<ProtocolPort>)> {
     let mut asking: BTreeSet<&str> = BTreeSet::new();
     let mut servers: BTreeMap<&WorkloadRef, (BTreeSet<&str>, BTreeSet<ProtocolPort>)> = BTreeMap::new();
@@ -73,7 +75,8 @@ fn dns<'a>(
         asking.insert(&client.namespace);
         let (namespaces, ports) = servers.entry(server).or_default();
         namespaces.insert(&client.namespace);
-        ports.extend([(Protocol::Tcp, edge.port), (Protocol::Udp, edge.port)]);
+        ports.insert((Protocol::Udp, edge.port));
+        ports.extend(tcp_ports(edge, services).into_iter().map(|port| (Protocol::Tcp, port)));
     }
     let of_most = servers.into_iter().filter(|(_, (namespaces, _))| namespaces.len() * 2 > asking.len());
     of_most.filter_map(|(server, (_, ports))| Some(((*selected.get(server)?).clone(), ports))).collect()
