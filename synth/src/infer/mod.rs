@@ -50,7 +50,7 @@ pub struct Options {
     pub over_permission: Option<OverPermission>,
     /// Whether many high ports of one peer become the range between the lowest and the highest.
     pub spanning_ports: bool,
-    /// By how many blocks the addresses of an outside name may be written; each by itself where it is not said.
+    /// By how many blocks the addresses of an outside name may be written; where it is not said, by as many as hold nothing else.
     pub cidr_budget: Option<usize>,
 }
 

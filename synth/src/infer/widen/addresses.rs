@@ -1,4 +1,5 @@
-//! Covers the addresses of one outside name, or those without a name, by at most so many blocks.
+//! Covers the addresses of one outside name, or those without a name, by at most so many blocks; without a number by the
+//! fewest that hold nothing else.
 
 use crate::index::Index;
 use crate::infer::cover::cidr::cover;
@@ -6,20 +7,23 @@ use crate::infer::cover::special::Forbidden;
 use crate::infer::rules::{Peer, Rule, Target, Whom, WorkloadPolicy};
 use ipnet::IpNet;
 use netwright_record::Observation;
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
 
-/// Covers the addresses in every rule; returns how many groups need more blocks than `budget`.
+/// Covers the addresses in every rule, exactly where there is no `budget`; returns how many groups need more blocks than it.
 pub(super) fn widen(
     policies: &mut [WorkloadPolicy],
     observation: &Observation,
     index: &Index,
-    budget: NonZeroUsize,
+    budget: Option<NonZeroUsize>,
 ) -> usize {
-    let forbidden = Forbidden::special_purpose().and(of_the_cluster(observation, index));
+    // Few rules name several addresses outside.
+    let forbidden = LazyCell::new(|| Forbidden::special_purpose().and(of_the_cluster(observation, index)));
     let rules = policies.iter_mut().flat_map(|policy| policy.ingress.iter_mut().chain(&mut policy.egress));
-    rules.map(|rule| widen_rule(rule, budget, &forbidden)).sum()
+    let several = rules.filter(|rule| rule.peers.iter().filter(|peer| is_outside(peer)).nth(1).is_some());
+    several.map(|rule| widen_rule(rule, budget, &forbidden)).sum()
 }
 
 /// The ranges and addresses that are the cluster's own, so that no block about what is outside may hold them.
@@ -33,13 +37,13 @@ fn of_the_cluster(observation: &Observation, index: &Index) -> Vec<IpNet> {
     addresses.map(|address| IpNet::from(*address)).chain(index.pod_ranges().iter().copied()).collect()
 }
 
-fn widen_rule(rule: &mut Rule, budget: NonZeroUsize, forbidden: &Forbidden) -> usize {
+fn widen_rule(rule: &mut Rule, budget: Option<NonZeroUsize>, forbidden: &Forbidden) -> usize {
     let (outside, mut peers): (Vec<Peer>, Vec<Peer>) =
         std::mem::take(&mut rule.peers).into_iter().partition(is_outside);
     let mut over_budget = 0;
     for group in groups(outside) {
         let addresses: BTreeSet<IpAddr> = group.iter().filter_map(address).collect();
-        let cover = cover(&addresses, Some(budget), forbidden);
+        let cover = cover(&addresses, budget, forbidden);
         over_budget += usize::from(cover.over_budget);
         rule.widened.addresses = rule.widened.addresses.saturating_add(cover.unseen());
         peers.extend(
@@ -105,7 +109,7 @@ mod tests {
     use netwright_record::Protocol::Tcp;
 
     /// What a client of `names`, each with its addresses, is allowed with so many blocks.
-    fn plan(names: &[(&[&str], &[&str])], budget: usize) -> Plan {
+    fn plan(names: &[(&[&str], &[&str])], budget: impl Into<Option<usize>>) -> Plan {
         let mut world = World::new();
         world.node("n1", &["8.8.4.9"]);
         let api = Endpoint::Workload(world.running("n", "api"));
@@ -114,7 +118,7 @@ mod tests {
             let edge = world.edge(api.clone(), Endpoint::ExternalName { names }, Tcp, 443);
             edge.server_addresses = addresses.iter().map(|text| address(text)).collect();
         }
-        infer(&world.build(), &Options { cidr_budget: Some(budget), ..Options::default() }, &Decided::default())
+        infer(&world.build(), &Options { cidr_budget: budget.into(), ..Options::default() }, &Decided::default())
     }
 
     fn blocks(plan: &Plan) -> Vec<String> {
@@ -133,6 +137,15 @@ mod tests {
         let plan = plan(names, 2);
         assert_eq!(blocks(&plan), ["8.8.8.0/30", "9.9.9.9/32"]);
         assert_eq!((plan.widened().addresses, plan.findings.over_cidr_budget), (1, 0));
+    }
+
+    #[test]
+    fn without_a_budget_addresses_that_fill_a_block_are_it_and_nothing_is_added() {
+        let names: &[(&[&str], &[&str])] =
+            &[(&["a.example"], &["8.8.8.0", "8.8.8.1", "8.8.8.2", "9.9.9.9"]), (&["b.example"], &["8.8.8.3"])];
+        let plan = plan(names, None);
+        assert_eq!(blocks(&plan), ["8.8.8.0/31", "8.8.8.2/32", "8.8.8.3/32", "9.9.9.9/32"]);
+        assert!(plan.widened().is_none());
     }
 
     #[test]

@@ -1,4 +1,5 @@
 //! Makes rules fewer at the price of allowing more than was seen, where the user asked for that; every rule says by how much.
+//! Addresses outside that fill a block become that block unasked: it allows nothing more.
 //!
 //! The numbers are counted rule by rule. A pair of workloads can talk only if the rules at both its ends admit it, so what
 //! all rules add up to is the most that can come of it.
@@ -40,6 +41,5 @@ pub fn widen(
     if options.peers != PeerWidth::Workload {
         peers::widen(policies, index, selections, options);
     }
-    let budget = options.cidr_budget.and_then(NonZeroUsize::new);
-    budget.map_or(0, |budget| addresses::widen(policies, observation, index, budget))
+    addresses::widen(policies, observation, index, options.cidr_budget.and_then(NonZeroUsize::new))
 }
