@@ -37,7 +37,7 @@ pub struct Account<'a> {
 pub enum Besides {
     /// TCP beside UDP for DNS.
     TruncatedAnswers,
-    /// The addresses at which DNS is answered where caches run on the nodes.
+    /// Who answers DNS where caches run on the nodes.
     NodeLocalDns,
     /// The port and the address of an ambient mesh.
     Ambient,
@@ -52,9 +52,7 @@ impl Besides {
 impl fmt::Display for Besides {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Besides::TruncatedAnswers => {
-                "TCP on the same port: a DNS answer too long for UDP is asked for again over TCP"
-            }
+            Besides::TruncatedAnswers => "TCP beside UDP: a DNS answer too long for UDP is asked for again over TCP",
             Besides::NodeLocalDns => {
                 "a DNS cache on each node answers at its own address and in place of the DNS Service"
             }

@@ -5,7 +5,7 @@
 //! do not know.
 
 use super::account::{Account, Besides};
-use super::{API_VERSION, ambiguous, selection_reason, unresolved};
+use super::{API_VERSION, addresses, ambiguous, selection_reason, unresolved};
 use crate::infer::rules::{
     Findings, ManyPorts, Peer, Plan, Rule, Selection, Target, ThroughNodes, Whom, Widened, WorkloadPolicy,
 };
@@ -340,6 +340,7 @@ struct Review<'a> {
     service_proxy: &'a [usize],
     uncalled: Vec<&'a ApiExtension>,
     many_ports: Vec<ManyPortsEvidence<'a>>,
+    names: Vec<NameEvidence<'a>>,
     widened: Vec<Overlap<'a>>,
     unprotected: Vec<UnprotectedEvidence<'a>>,
     without_default_deny: &'a BTreeMap<String, BTreeSet<WorkloadRef>>,
@@ -369,6 +370,30 @@ struct ManyPortsEvidence<'a> {
     ports: usize,
     first: u16,
     last: u16,
+}
+
+/// How many addresses an outside name had, and on how many days it was used: of which address on which day, the observation
+/// does not say.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct NameEvidence<'a> {
+    name: &'a str,
+    addresses: usize,
+    #[serde(skip_serializing_if = "is_zero")]
+    addresses_dropped: u64,
+    days_active: usize,
+}
+
+fn names(observation: &Observation) -> Vec<NameEvidence<'_>> {
+    let names = addresses::of_names(observation.edges.iter()).into_iter();
+    names
+        .map(|(name, of)| NameEvidence {
+            name,
+            addresses: of.kept.len(),
+            addresses_dropped: of.dropped,
+            days_active: of.days(),
+        })
+        .collect()
 }
 
 #[derive(Serialize)]
@@ -405,6 +430,7 @@ fn review(out: &mut dyn Write, observation: &Observation, findings: &Findings) -
         service_proxy: &findings.service_proxy,
         uncalled: uncalled.filter_map(|number| observation.inventory.api_extensions.get(*number)).collect(),
         many_ports: findings.many_ports.iter().map(many_ports).collect(),
+        names: names(observation),
         widened: widened.map(|(workload, also_selects)| Overlap { workload, also_selects }).collect(),
         unprotected: unprotected
             .map(|(workload, why)| UnprotectedEvidence { workload, why: why.to_string() })

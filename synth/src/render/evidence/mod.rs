@@ -2,6 +2,7 @@
 //! `evidence.json` is what a review works with, and `netwright synth --explain` what a person reads.
 
 pub mod account;
+pub mod addresses;
 pub mod json;
 pub mod words;
 

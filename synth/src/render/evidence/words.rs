@@ -1,7 +1,7 @@
 //! The evidence for people: `netwright synth --explain`.
 
 use super::account::{Account, counted};
-use super::selection_reason;
+use super::{addresses, selection_reason};
 use crate::infer::rules::{Peer, Rule, RuleDirection, Target, Whom, Widened, WorkloadPolicy};
 use crate::review::{Decided, Decision};
 use crate::text::{plain, some_of};
@@ -50,12 +50,14 @@ fn rule(
     let ports: Vec<String> = rule.ports.iter().map(ToString::to_string).collect();
     writeln!(out, "  {word} {} on {}", some_of(rule.peers.iter().map(peer), NAMES_SHOWN), ports.join(", "))?;
     writeln!(out, "    {account}{}", on_nodes(&account))?;
-    let edges = account.edges.iter().filter_map(|number| observation.edges.get(*number));
-    for edge in edges.take(EDGES_SHOWN) {
+    for edge in seen(observation, &account).take(EDGES_SHOWN) {
         writeln!(out, "    {}", self::edge(edge))?;
     }
     if account.edges.len() > EDGES_SHOWN {
         writeln!(out, "    and {} more: see evidence.json", account.edges.len() - EDGES_SHOWN)?;
+    }
+    for name in addresses::several(seen(observation, &account)) {
+        writeln!(out, "    {}", plain(&name))?;
     }
     for besides in account.besides.keys() {
         writeln!(out, "    added: {besides}")?;
@@ -74,18 +76,27 @@ fn rule(
     Ok(())
 }
 
-/// What stands above a rule in a manifest: how much was seen of it, how much wider than that it is, what people said. Text
-/// from outside, not escaped.
+/// What stands above a rule in a manifest: how much was seen of it, how much wider than that it is, how many addresses its
+/// outside names had, what people said. Text from outside, not escaped.
 pub fn comment(observation: &Observation, decided: &Decided, rule: &Rule) -> String {
     let account = Account::of(observation, decided, rule);
     let mut line = account.to_string();
     if !rule.widened.is_none() {
         line += &format!("; wider by {}", widened(&rule.widened));
     }
+    let names = addresses::several(seen(observation, &account));
+    if !names.is_empty() {
+        line += &format!("; {}", some_of(names, NAMES_SHOWN));
+    }
     for decision in account.decisions.iter().chain(&account.notes) {
         line += &format!("; {}: {}", decision.action.as_str(), decision.reason);
     }
     line
+}
+
+/// The edges that were seen.
+fn seen<'a>(observation: &'a Observation, account: &Account) -> impl Iterator<Item = &'a Edge> {
+    account.edges.iter().filter_map(|number| observation.edges.get(*number))
 }
 
 impl RuleDirection {
