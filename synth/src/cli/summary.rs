@@ -36,6 +36,9 @@ pub fn write(out: &mut dyn Write, observation: &Observation, synthesis: &Synthes
         replay.established,
         replay.established - replay.allowed
     )?;
+    if !plan.policies.is_empty() {
+        writeln!(out, "apply them in the order of rollout.md; evidence.json says why each rule is there")?;
+    }
     decided(out, observation, synthesis)?;
     widened(out, plan)?;
     dialect(out, synthesis)?;
@@ -69,7 +72,13 @@ fn decided(out: &mut dyn Write, observation: &Observation, synthesis: &Synthesis
 fn widened(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
     let widened = plan.widened();
     if !widened.is_none() {
-        writeln!(out, "wider than what was seen, as asked: all rules together allow {}", words::widened(&widened))?;
+        let at_each_end = if widened.pairs > 0 { " (counted at each end by itself: a pair needs both)" } else { "" };
+        writeln!(
+            out,
+            "wider than what was seen, as asked: all rules together allow {}{}",
+            words::widened(&widened),
+            at_each_end
+        )?;
     }
     match plan.findings.over_cidr_budget {
         0 => Ok(()),
