@@ -10,10 +10,12 @@ use crate::review::Decided;
 use crate::state::convert;
 use crate::testing::{World, address};
 use netwright_policy::{Labels, Party, Pod, PolicySet, Source};
-use netwright_record::inventory::WorkloadRef;
+use netwright_record::inventory::{HeldAddress, WorkloadRef};
 use netwright_record::{Endpoint, Observation, Protocol};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
+
+mod options;
 
 /// Label values that YAML readers like to misread, and that Kubernetes takes.
 const VALUES: [&str; 10] = ["on", "y", "null", "1_000", "0x1f", "1e3", "007", "2026-11-01", "true", "x"];
@@ -111,14 +113,20 @@ fn workload(world: &mut World, number: usize, shape: &Shape) -> WorkloadRef {
     let template = [("app", VALUES[app]), ("tier", VALUES[tier])];
     let bare = flavour == 1;
     let name = format!("w{number}");
-    let workload = world.workload(namespace, "Deployment", &name, if bare { &[] } else { &selector });
+    let kind = ["Deployment", "StatefulSet", "CronJob", "DaemonSet"][number % 4];
+    let workload = world.workload(namespace, kind, &name, if bare { &[] } else { &selector });
     world.template(&workload, if bare { &[] } else { &template });
     world.declared(&workload).host_network = flavour == 0;
     for pod in 0..pods {
         let revision = format!("r{pod}");
         let mut labels: Vec<(&str, &str)> = if bare { Vec::new() } else { template.to_vec() };
         labels.push(("pod-template-hash", &revision));
-        world.pod(&workload, ["n0", "n1", "n2"][pod % 3], &labels).host_network = flavour == 0;
+        let made = world.pod(&workload, ["n0", "n1", "n2"][pod % 3], &labels);
+        made.host_network = flavour == 0;
+        if flavour % 2 == 0 {
+            let ip = address(&format!("fd00:244::{number}:{pod}"));
+            made.addresses.push(HeldAddress { ip, from: None, until: None });
+        }
     }
     workload
 }
