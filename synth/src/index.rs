@@ -7,6 +7,7 @@ use netwright_record::inventory::{Node, Pod, Workload, WorkloadRef};
 use netwright_record::{Coverage, Edge, Endpoint, Observation};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::OnceLock;
 
 /// What an observation says about one workload.
 #[derive(Debug, Default)]
@@ -17,6 +18,8 @@ pub struct Facts<'a> {
     pub pods: Vec<&'a Pod>,
     /// Whether it was seen at work: it is an end of an established edge that does not merely come from its own node.
     pub active: bool,
+    /// The addresses of the nodes of its pods, once asked for: what runs on every node of a large cluster is a peer of many.
+    of_nodes: OnceLock<BTreeSet<IpAddr>>,
 }
 
 impl Facts<'_> {
@@ -88,7 +91,13 @@ impl<'a> Index<'a> {
 
     /// The addresses of every node on which a pod of `workload` ran.
     pub fn addresses_of_nodes_of(&self, workload: &WorkloadRef) -> BTreeSet<IpAddr> {
-        self.pods(workload).filter_map(|pod| pod.node.as_deref()).flat_map(|node| self.node_addresses(node)).collect()
+        let Some(facts) = self.facts(workload) else { return BTreeSet::new() };
+        let of_nodes = facts.of_nodes.get_or_init(|| {
+            let names: BTreeSet<&str> = facts.pods.iter().filter_map(|pod| pod.node.as_deref()).collect();
+            let nodes = names.into_iter().filter_map(|name| self.nodes.get(name));
+            nodes.flat_map(|node| node.addresses.iter().copied()).collect()
+        });
+        of_nodes.clone()
     }
 
     /// Every address that a pod of `workload` held.
