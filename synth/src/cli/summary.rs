@@ -2,8 +2,10 @@
 
 use super::review;
 use crate::infer::rules::{Findings, ManyPorts, Plan, Unprotected};
+use crate::render::evidence::account::counted;
 use crate::render::evidence::words;
 use crate::render::evidence::{ambiguous, unresolved};
+use crate::render::kustomize;
 use crate::render::unsayable::Unsayable;
 use crate::synthesis::Synthesis;
 use crate::text::{plain, some_of};
@@ -24,16 +26,16 @@ pub fn write(out: &mut dyn Write, observation: &Observation, synthesis: &Synthes
         out,
         "wrote {} files to {}: {} policies, {} default-denies",
         synthesis.files,
-        folder.display(),
+        plain(&folder.display().to_string()),
         plan.policies.len(),
         plan.default_deny.len()
     )?;
     files(out, synthesis)?;
     writeln!(
         out,
-        "proof: {} of {} established edges replayed, 0 denied, {} left out on purpose",
-        replay.allowed,
+        "proof: {} established edges replayed: {} allowed, 0 denied, {} left out on purpose",
         replay.established,
+        replay.allowed,
         replay.established - replay.allowed
     )?;
     if !plan.policies.is_empty() {
@@ -54,15 +56,15 @@ fn decided(out: &mut dyn Write, observation: &Observation, synthesis: &Synthesis
     }
     writeln!(
         out,
-        "review: {} decisions; of the established edges {} denied by decision, {} ignored",
-        plan.decided.decisions().len(),
+        "review: {}; of the established edges {} denied by decision, {} ignored",
+        counted(plan.decided.decisions().len(), "decision"),
         replay.denied_by_decision.len(),
         replay.ignored
     )?;
     edges(
         out,
         observation,
-        "denied by decision, and let through nevertheless, since other rules or no policy admit them",
+        "denied by decision, all of it or an address, and let through nevertheless, since other rules or no policy admit it",
         &replay.not_denied,
     )?;
     review::write(out, observation, &plan.decided)
@@ -75,7 +77,7 @@ fn widened(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
         let at_each_end = if widened.pairs > 0 { " (counted at each end by itself: a pair needs both)" } else { "" };
         writeln!(
             out,
-            "wider than what was seen, as asked: all rules together allow {}{}",
+            "wider than what was seen, as asked: all rules together allow up to {}{}",
             words::widened(&widened),
             at_each_end
         )?;
@@ -96,7 +98,15 @@ fn files(out: &mut dyn Write, synthesis: &Synthesis) -> io::Result<()> {
         writeln!(out, "removed {}, which nothing stands for any more", plain(file))?;
     }
     for (file, why) in &published.kept {
-        let proof = if proven { "what stands there was proven in place of ours" } else { "no proof speaks of it" };
+        let name = file.rsplit('/').next().unwrap_or(file);
+        let proof = match name {
+            kustomize::FILE => {
+                "it was not proven: what `kubectl apply -k` makes of it may leave out or change policies"
+            }
+            _ if !file.ends_with(".yaml") => "it may no longer say what the policies come from",
+            _ if proven => "what stands there was proven in place of ours",
+            _ => "no proof speaks of it",
+        };
         writeln!(out, "kept {}: {why}; {proof}", plain(file))?;
     }
     for file in &published.left {

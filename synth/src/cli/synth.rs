@@ -3,6 +3,7 @@
 use super::exit::{ExitStatus, misuse};
 use super::lint::Cni;
 use super::{interrupt, observation, progress, review, summary};
+use crate::index::Index;
 use crate::infer::Options;
 use crate::infer::rules::Plan;
 use crate::infer::widen::{OverPermission, PeerWidth};
@@ -16,6 +17,7 @@ use clap::ValueEnum;
 use jiff::civil::Date;
 use netwright_policy::lint::Profile;
 use netwright_record::Observation;
+use netwright_record::inventory::WorkloadRef;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -153,6 +155,9 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitStatus> {
     }
     let review = review::read(args.review.as_deref(), &args.out)?;
     let observation = timed("read", || observation::read_with_edges(&args.observation))?;
+    if let Some(whose) = &args.explain {
+        known(&observation, whose)?;
+    }
     let decided = review.apply(&observation, args.as_of.unwrap_or_else(review::today));
     let bar = progress::bar(observation.edges.len(), "proving");
     interrupt::watch();
@@ -169,20 +174,29 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitStatus> {
     Ok(ExitStatus::Success)
 }
 
-/// Prints the evidence of the policies of `whose`, `NAMESPACE/NAME`, or of all where that is empty.
-fn explain(out: &mut dyn Write, observation: &Observation, plan: &Plan, whose: &str) -> anyhow::Result<()> {
-    let is_meant = |name: String| whose.is_empty() || name == whose;
-    let mut found = plan
-        .policies
-        .iter()
-        .filter(|policy| is_meant(format!("{}/{}", policy.workload.namespace, policy.workload.name)))
-        .peekable();
-    if found.peek().is_none() && !whose.is_empty() {
-        return misuse(format!("--explain: there is no policy for a workload {whose:?} (NAMESPACE/NAME)"));
+/// Whether the observation knows the workload `whose`, `NAMESPACE/NAME`; all are meant where that is empty.
+fn known(observation: &Observation, whose: &str) -> anyhow::Result<()> {
+    let index = Index::new(observation);
+    if whose.is_empty() || index.workloads().any(|(workload, _)| name(workload) == whose) {
+        return Ok(());
     }
-    for policy in found {
+    misuse(format!("--explain: the observation knows no workload {whose:?}: write NAMESPACE/NAME"))
+}
+
+fn name(workload: &WorkloadRef) -> String {
+    format!("{}/{}", workload.namespace, workload.name)
+}
+
+/// Prints the evidence of the policies of `whose`, `NAMESPACE/NAME`, or of all where that is empty; of one without a policy,
+/// why it has none.
+fn explain(out: &mut dyn Write, observation: &Observation, plan: &Plan, whose: &str) -> anyhow::Result<()> {
+    let is_meant = |workload: &WorkloadRef| whose.is_empty() || name(workload) == whose;
+    for policy in plan.policies.iter().filter(|policy| is_meant(&policy.workload)) {
         writeln!(out)?;
         words::write(out, observation, &plan.decided, policy)?;
+    }
+    for (workload, why) in plan.findings.unprotected.iter().filter(|(workload, _)| is_meant(workload)) {
+        writeln!(out, "\n{workload}\n  has no policy: {why}")?;
     }
     Ok(())
 }

@@ -79,7 +79,7 @@ pub fn infer(observation: &Observation, options: &Options, decided: &Decided) ->
     drafts.take_decided(&around);
     drafts.findings.uncalled.extend(unknown);
     drafts.findings.many_ports = many_ports(&observation.edges);
-    Plan { decided: decided.clone(), ..finish(drafts, observation, &index, &selections, options) }
+    Plan { decided: decided.clone(), ..finish(drafts, observation, &index, &selections, (options, decided)) }
 }
 
 fn finish(
@@ -87,7 +87,7 @@ fn finish(
     observation: &Observation,
     index: &Index,
     selections: &Selections,
-    options: &Options,
+    (options, decided): (&Options, &Decided),
 ) -> Plan {
     let unprotected = isolation::unprotected(index, selections, &drafts.unnameable);
     let (default_deny, open_namespaces) = isolation::default_deny(index, &unprotected);
@@ -102,7 +102,7 @@ fn finish(
         })
         .collect();
     policies.sort_by(|a, b| (&a.workload.namespace, &a.name).cmp(&(&b.workload.namespace, &b.name)));
-    drafts.findings.over_cidr_budget = widen::widen(&mut policies, observation, index, selections, options);
+    drafts.findings.over_cidr_budget = widen::widen(&mut policies, observation, index, selections, options, decided);
     drafts.findings.unprotected = unprotected;
     Plan { policies, default_deny, findings: drafts.findings, decided: Decided::default() }
 }

@@ -40,13 +40,13 @@ impl<'a> DeclaredPorts<'a> {
         self.numbers.range((protocol, 0)..=(protocol, u16::MAX)).map(|(_, number)| *number).collect()
     }
 
-    /// The ports with the numbers that one name stands for replaced by that name, where at least two of them were seen.
+    /// The ports with the numbers that one name stands for replaced by that name, where all of them were seen.
     fn names(&self, ports: &mut BTreeSet<(Protocol, u16)>) -> Vec<Port> {
         let mut named = Vec::new();
         for ((protocol, name), numbers) in &self.names {
             let seen: Vec<(Protocol, u16)> =
                 numbers.iter().map(|number| (*protocol, *number)).filter(|port| ports.contains(port)).collect();
-            if seen.len() > 1 {
+            if seen.len() == numbers.len() {
                 seen.iter().for_each(|port| _ = ports.remove(port));
                 named.push(Port { protocol: *protocol, at: PortMatch::Named((*name).into()) });
             }

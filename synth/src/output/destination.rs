@@ -2,6 +2,7 @@
 
 use super::error::{OutputError, failed};
 use super::seal::{Form, Standing, judge};
+use crate::render::evidence;
 use crate::review;
 use std::collections::BTreeSet;
 use std::fs::{self, File, Metadata};
@@ -32,6 +33,10 @@ pub(super) fn folder(out: &Path) -> Result<PathBuf, OutputError> {
     match fs::metadata(out) {
         Ok(metadata) if !metadata.is_dir() => Err(OutputError::NotAFolder { path: out.to_owned() }),
         Ok(_) => out.canonicalize().map_err(failed("find the folder", out)),
+        // `missing/..` would be another folder than it says once `missing` is there.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && out.file_name().is_none() => {
+            Err(failed("find the folder", out)(error))
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             std::path::absolute(out).map_err(failed("find the folder", out))
         }
@@ -88,12 +93,17 @@ pub(super) struct Stale {
     pub(super) edited: Vec<String>,
 }
 
-/// Looks through `out` and the folders directly below. Links are not followed.
+/// Looks through `out` and the folders directly below, but for those that are output folders themselves. Links are not followed.
 pub(super) fn stale(out: &Path, expected: impl Fn(&str) -> bool) -> Result<Stale, OutputError> {
     let mut names = BTreeSet::new();
     for (name, kind) in entries(out)? {
         if kind.is_dir() {
-            let files = entries(&out.join(&name))?.into_iter().filter(|(_, kind)| kind.is_file());
+            let below = entries(&out.join(&name))?;
+            // An output folder of its own.
+            if below.iter().any(|(file, _)| file == evidence::FILE) {
+                continue;
+            }
+            let files = below.into_iter().filter(|(_, kind)| kind.is_file());
             names.extend(files.map(|(file, _)| format!("{name}/{file}")));
         } else if kind.is_file() && name != review::FILE {
             names.insert(name);

@@ -77,6 +77,10 @@ pub fn replay(
     for (number, edge) in observation.edges.iter().enumerate() {
         progress()?;
         match decided.of(number).map(|decision| decision.action) {
+            Some(Action::Allow) if !edge.activity.established() => {
+                replay.never_established += 1;
+                replaying.allowed(number, edge, &mut replay);
+            }
             _ if !edge.activity.established() => replay.never_established += 1,
             Some(Action::Ignore) => replay.ignored += 1,
             Some(Action::Deny) => replaying.denied(number, edge, &mut replay),
@@ -95,15 +99,22 @@ struct Replaying<'a> {
 
 impl<'a> Replaying<'a> {
     fn edge(&self, number: usize, edge: &'a Edge, replay: &mut Replay) {
-        let clients = self.open(number, self.parties.clients(edge));
-        let servers = serving(edge, self.open(number, self.parties.servers(edge)));
+        let (clients, closed_clients) = self.open(number, self.parties.clients(edge));
+        let (servers, closed_servers) = self.open(number, self.parties.servers(edge));
+        let servers = serving(edge, servers);
+        let passes = |client: &End, server: &End| self.verdict(edge, client, server).allowed();
+        if closed_clients.iter().any(|client| servers.iter().any(|server| passes(client, server)))
+            || closed_servers.iter().any(|server| clients.iter().any(|client| passes(client, server)))
+        {
+            replay.not_denied.push(number);
+        }
         let (denials_before, left_out_before) = (replay.denied.len(), replay.left_out.len());
         for (client, server) in clients.iter().flat_map(|client| servers.iter().map(move |server| (client, server))) {
             let verdict = self.verdict(edge, client, server);
             if verdict.allowed() {
                 continue;
             }
-            let undecided = undecided(client, server, edge.port);
+            let undecided = self.undecided(number, client, server, edge.port);
             if undecided.is_empty() {
                 deny(&mut replay.denied, number, &verdict, client, server);
             } else {
@@ -116,6 +127,13 @@ impl<'a> Replaying<'a> {
         }
     }
 
+    /// Tries an edge that never got through and that people allowed; only what denies it counts.
+    fn allowed(&self, number: usize, edge: &'a Edge, replay: &mut Replay) {
+        let mut alone = Replay::default();
+        self.edge(number, edge, &mut alone);
+        replay.denied.append(&mut alone.denied);
+    }
+
     /// Notes whether an edge that is to be denied is.
     fn denied(&self, number: usize, edge: &'a Edge, replay: &mut Replay) {
         let mut alone = Replay::default();
@@ -125,12 +143,23 @@ impl<'a> Replaying<'a> {
         list.push(number);
     }
 
-    /// The ends without the addresses that people closed.
-    fn open<'e>(&self, number: usize, mut ends: Vec<End<'e>>) -> Vec<End<'e>> {
-        if !self.decided.is_empty() {
-            ends.retain(|end| !matches!(end, End::Address(address) if self.decided.closes(number, *address)));
+    /// The ends, and apart from them the addresses that people closed.
+    fn open<'e>(&self, number: usize, ends: Vec<End<'e>>) -> (Vec<End<'e>>, Vec<End<'e>>) {
+        if self.decided.is_empty() {
+            return (ends, Vec::new());
         }
-        ends
+        let closed = |end: &End| matches!(end, End::Address(address) if self.decided.closes(number, *address));
+        ends.into_iter().partition(|end| !closed(end))
+    }
+
+    /// The addresses at either end that need a decision, and have none.
+    fn undecided(&self, number: usize, client: &End, server: &End, port: u16) -> Vec<IpAddr> {
+        let address = |end: &End| match end {
+            End::Address(address) if needs_decision(*address, port) => Some(*address),
+            _ => None,
+        };
+        let addresses = [client, server].into_iter().filter_map(address);
+        addresses.filter(|address| self.decided.opened(number, *address).is_none()).collect()
     }
 
     /// The verdict for the worst pair of pods behind `client` and `server`.
@@ -188,15 +217,6 @@ fn worst(alike: &Alike, bare: Decision, ask: impl Fn(&Party) -> Decision) -> Dec
         }
     }
     last
-}
-
-/// The addresses at either end that need a decision.
-fn undecided(client: &End, server: &End, port: u16) -> Vec<IpAddr> {
-    let address = |end: &End| match end {
-        End::Address(address) if needs_decision(*address, port) => Some(*address),
-        _ => None,
-    };
-    [client, server].into_iter().filter_map(address).collect()
 }
 
 fn deny(denied: &mut Vec<Denial>, edge: usize, verdict: &Verdict, client: &End, server: &End) {

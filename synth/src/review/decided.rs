@@ -3,7 +3,10 @@
 
 use super::additional::Additional;
 use super::{Action, Decision};
+use super::{Extent, Pattern};
 use ipnet::IpNet;
+use netwright_record::inventory::WorkloadRef;
+use netwright_record::{Edge, Endpoint};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -104,6 +107,39 @@ impl Decided {
     /// The decision by which a metadata or link-local address of an edge is allowed.
     pub fn opened(&self, edge: usize, address: IpAddr) -> Option<&Decision> {
         self.decision(*self.opened.get(&(edge, address.to_canonical()))?)
+    }
+
+    /// The decisions that hold and close something, whether or not an edge matches them.
+    fn closing(&self) -> impl Iterator<Item = &Decision> {
+        let closes = |decision: &&Decision| matches!(decision.action, Action::Deny | Action::Ignore);
+        self.decisions.iter().filter(closes).filter(|decision| !self.expired.contains(&decision.number))
+    }
+
+    /// Whether people closed some port between two workloads, whether or not they were seen to talk: no selector that stands
+    /// for others may let them in.
+    pub fn closes_pair(&self, client: &WorkloadRef, server: &WorkloadRef) -> bool {
+        let ends = [client, server].map(|workload| Endpoint::Workload(workload.clone()));
+        let is = |pattern: &Pattern, end: &Endpoint| pattern.extent(end) == Some(Extent::Whole);
+        let [client, server] = &ends;
+        self.closing().any(|decision| is(&decision.client, client) && is(&decision.server, server))
+    }
+
+    /// The blocks and addresses outside the cluster that people closed, for any end: no wider block may hold them.
+    /// O(decisions + addresses of all edges).
+    pub fn closed_blocks(&self, edges: &[Edge]) -> Vec<IpNet> {
+        if self.closing().next().is_none() {
+            return Vec::new();
+        }
+        let patterns = self.closing().flat_map(|decision| [&decision.client, &decision.server]);
+        let blocks = patterns.filter_map(|pattern| match pattern {
+            Pattern::Block(block) => Some(*block),
+            _ => None,
+        });
+        let addresses = edges.iter().enumerate().flat_map(|(number, edge)| {
+            let seen = edge.client_addresses.iter().chain(&edge.server_addresses);
+            seen.filter(move |address| self.closes(number, **address)).map(|address| IpNet::from(*address))
+        });
+        blocks.chain(addresses).collect()
     }
 
     /// Whether an edge is to be taken as never observed.

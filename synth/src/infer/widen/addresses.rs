@@ -5,6 +5,7 @@ use crate::index::Index;
 use crate::infer::cover::cidr::cover;
 use crate::infer::cover::special::Forbidden;
 use crate::infer::rules::{Peer, Rule, Target, Whom, WorkloadPolicy};
+use crate::review::Decided;
 use ipnet::IpNet;
 use netwright_record::Observation;
 use std::cell::LazyCell;
@@ -17,10 +18,14 @@ pub(super) fn widen(
     policies: &mut [WorkloadPolicy],
     observation: &Observation,
     index: &Index,
+    decided: &Decided,
     budget: Option<NonZeroUsize>,
 ) -> usize {
     // Few rules name several addresses outside.
-    let forbidden = LazyCell::new(|| Forbidden::special_purpose().and(of_the_cluster(observation, index)));
+    let forbidden = LazyCell::new(|| {
+        let closed = decided.closed_blocks(&observation.edges);
+        Forbidden::special_purpose().and(of_the_cluster(observation, index)).and(closed)
+    });
     let rules = policies.iter_mut().flat_map(|policy| policy.ingress.iter_mut().chain(&mut policy.egress));
     let several = rules.filter(|rule| rule.peers.iter().filter(|peer| is_outside(peer)).nth(1).is_some());
     several.map(|rule| widen_rule(rule, budget, &forbidden)).sum()

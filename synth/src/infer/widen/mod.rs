@@ -11,6 +11,7 @@ use super::Options;
 use super::rules::WorkloadPolicy;
 use super::selectors::Selections;
 use crate::index::Index;
+use crate::review::Decided;
 use netwright_record::Observation;
 use std::num::NonZeroUsize;
 
@@ -30,16 +31,17 @@ pub enum PeerWidth {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OverPermission(pub u32);
 
-/// Widens `policies` as `options` ask, and returns how many groups of addresses need more blocks than they permit.
+/// Widens `policies` as `options` ask, but never to what people `decided` to close, and returns how many groups of addresses need more blocks than they permit.
 pub fn widen(
     policies: &mut [WorkloadPolicy],
     observation: &Observation,
     index: &Index,
     selections: &Selections,
     options: &Options,
+    decided: &Decided,
 ) -> usize {
     if options.peers != PeerWidth::Workload {
-        peers::widen(policies, index, selections, options);
+        peers::widen(policies, index, selections, options, decided);
     }
-    addresses::widen(policies, observation, index, options.cidr_budget.and_then(NonZeroUsize::new))
+    addresses::widen(policies, observation, index, decided, options.cidr_budget.and_then(NonZeroUsize::new))
 }

@@ -4,8 +4,9 @@ use super::{OverPermission, PeerWidth};
 use crate::index::{Facts, Index};
 use crate::infer::Options;
 use crate::infer::cover::labels::{LabelCover, Limits, Member, Selector, Vocabulary, budget};
-use crate::infer::rules::{Peer, Pods, Rule, Target, Whom, WorkloadPolicy};
+use crate::infer::rules::{Peer, Pods, Rule, RuleDirection, Target, Whom, WorkloadPolicy};
 use crate::infer::selectors::{Selections, selects};
+use crate::review::Decided;
 use netwright_record::inventory::{Labels, WorkloadRef};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,27 +20,58 @@ struct Population<'a> {
 }
 
 /// Widens the peers of every rule.
-pub(super) fn widen(policies: &mut [WorkloadPolicy], index: &Index, selections: &Selections, options: &Options) {
+pub(super) fn widen(
+    policies: &mut [WorkloadPolicy],
+    index: &Index,
+    selections: &Selections,
+    options: &Options,
+    decided: &Decided,
+) {
     let population = Population::new(index, selections);
-    let mut rules: Vec<&mut Rule> =
-        policies.iter_mut().flat_map(|policy| policy.ingress.iter_mut().chain(&mut policy.egress)).collect();
-    let wanted: Vec<BTreeSet<usize>> = rules.iter().map(|rule| population.wanted(rule)).collect();
+    let mut rules: Vec<(&WorkloadRef, RuleDirection, &mut Rule)> = Vec::new();
+    for WorkloadPolicy { workload, ingress, egress, .. } in policies {
+        let workload = &*workload;
+        rules.extend(ingress.iter_mut().map(|rule| (workload, RuleDirection::Ingress, rule)));
+        rules.extend(egress.iter_mut().map(|rule| (workload, RuleDirection::Egress, rule)));
+    }
+    let wanted: Vec<BTreeSet<usize>> = rules.iter().map(|(_, _, rule)| population.wanted(rule)).collect();
+    let seen = seen(&rules, &wanted);
     let covers = match options.peers {
         PeerWidth::Workload => return,
-        PeerWidth::Labels => by_labels(&population, &wanted, options.over_permission),
-        PeerWidth::Namespace => by_namespace(&population, &wanted, options.over_permission),
+        PeerWidth::Labels => by_labels(&population, &wanted, seen, options.over_permission),
+        PeerWidth::Namespace => by_namespace(&population, &wanted, seen, options.over_permission),
     };
-    for ((rule, wanted), cover) in rules.iter_mut().zip(&wanted).zip(covers) {
+    for (((workload, direction, rule), wanted), mut cover) in rules.into_iter().zip(&wanted).zip(covers) {
+        cover.selectors.retain(|selector| {
+            let mut admitted = selector.admits.iter().filter_map(|number| population.workloads.get(*number));
+            !admitted.any(|other| match direction {
+                RuleDirection::Ingress => decided.closes_pair(other, workload),
+                RuleDirection::Egress => decided.closes_pair(workload, other),
+            })
+        });
         population.rewrite(rule, wanted, &cover);
     }
+}
+
+/// How many pairs were seen. A pair stands in a rule at each of its ends that has a policy, so it is counted at one of them.
+fn seen(rules: &[(&WorkloadRef, RuleDirection, &mut Rule)], wanted: &[BTreeSet<usize>]) -> usize {
+    let at = |end: RuleDirection| -> usize {
+        rules
+            .iter()
+            .zip(wanted)
+            .filter(|((_, direction, _), _)| *direction == end)
+            .map(|(_, wanted)| wanted.len())
+            .sum()
+    };
+    at(RuleDirection::Ingress).max(at(RuleDirection::Egress))
 }
 
 fn by_labels(
     population: &Population,
     wanted: &[BTreeSet<usize>],
+    seen: usize,
     over_permission: Option<OverPermission>,
 ) -> Vec<LabelCover> {
-    let seen = wanted.iter().map(BTreeSet::len).sum();
     let over_permitted = over_permission.map_or(0, |OverPermission(percent)| budget(percent, seen));
     Vocabulary::new(&population.members).cover_all(wanted, Limits { over_permitted, whole_namespaces: false })
 }
@@ -48,9 +80,9 @@ fn by_labels(
 fn by_namespace(
     population: &Population,
     wanted: &[BTreeSet<usize>],
+    seen: usize,
     over_permission: Option<OverPermission>,
 ) -> Vec<LabelCover> {
-    let seen: usize = wanted.iter().map(BTreeSet::len).sum();
     let mut budget = over_permission.map_or(usize::MAX, |OverPermission(percent)| budget(percent, seen));
     let mut covers: Vec<LabelCover> = vec![LabelCover::default(); wanted.len()];
     let mut candidates: Vec<(usize, &str, BTreeSet<usize>, BTreeSet<usize>)> = Vec::new();

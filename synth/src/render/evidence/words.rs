@@ -31,10 +31,10 @@ pub fn write(
         self::rule(out, observation, decided, direction, rule)?;
     }
     if policy.ingress.is_empty() {
-        writeln!(out, "  nobody may connect to it: nobody did")?;
+        writeln!(out, "  nobody may connect to it: nothing that was seen makes a rule")?;
     }
     if policy.egress.is_empty() {
-        writeln!(out, "  it may connect to nobody: it did not")?;
+        writeln!(out, "  it may connect to nobody: nothing that was seen makes a rule")?;
     }
     Ok(())
 }
