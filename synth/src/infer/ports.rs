@@ -142,6 +142,7 @@ mod tests {
     fn a_number_stands_where_the_name_says_no_more_than_it_or_more_than_was_seen() {
         assert_eq!(with_pods(&[Some(8080), Some(8080)], &[8080]), "8080/TCP");
         assert_eq!(with_pods(&[Some(8080), Some(9090)], &[8080]), "8080/TCP");
+        assert_eq!(with_pods(&[Some(8080), Some(9090), Some(2222)], &[8080, 9090]), "8080/TCP 9090/TCP");
         assert_eq!(with_pods(&[Some(8080), Some(9090), None], &[8080, 9090]), "8080/TCP 9090/TCP");
     }
 }

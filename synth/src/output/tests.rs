@@ -57,6 +57,23 @@ fn what_is_no_longer_produced_is_removed_and_what_is_not_ours_stays() {
 }
 
 #[test]
+fn an_output_folder_inside_the_folder_is_left_alone() {
+    let (_folder, out) = place();
+    let names = ["a/x.yaml", "kustomization.yaml", "evidence.json"];
+    published(&out.join("east"), &names).unwrap();
+    let done = published(&out, &names).unwrap();
+    assert!(done.removed.is_empty(), "{done:?}");
+    assert_eq!(names_in(&out.join("east")), ["a", "evidence.json", "kustomization.yaml"]);
+}
+
+#[test]
+fn a_folder_that_is_not_there_has_no_parent_to_write_to() {
+    let (_folder, out) = place();
+    assert!(published(&out.join("missing/.."), &["kustomization.yaml"]).is_err());
+    assert!(!out.exists());
+}
+
+#[test]
 fn what_was_edited_is_kept_and_read_back_in_place_of_ours() {
     let (_folder, out) = place();
     let names = ["a/edited.yaml", "a/foreign.yaml", "a/plain.yaml", "evidence.json", "kustomization.yaml"];

@@ -108,10 +108,11 @@ fn whom(group: &[Peer], block: IpNet) -> Vec<Whom> {
 mod tests {
     use crate::infer::rules::{Plan, Target};
     use crate::infer::{Options, infer};
-    use crate::review::Decided;
+    use crate::review::{Decided, Review, day};
     use crate::testing::{World, address};
     use netwright_record::Endpoint;
     use netwright_record::Protocol::Tcp;
+    use std::path::Path;
 
     /// What a client of `names`, each with its addresses, is allowed with so many blocks.
     fn plan(names: &[(&[&str], &[&str])], budget: impl Into<Option<usize>>) -> Plan {
@@ -167,6 +168,23 @@ mod tests {
         let names: &[(&[&str], &[&str])] = &[(&["a.example"], &["8.8.4.8", "8.8.4.10"])];
         let plan = plan(names, 1);
         assert_eq!(blocks(&plan), ["8.8.4.8/32", "8.8.4.10/32"]);
+        assert_eq!(plan.findings.over_cidr_budget, 1);
+    }
+
+    #[test]
+    fn no_block_holds_an_address_that_people_closed() {
+        let mut world = World::new();
+        let api = Endpoint::Workload(world.running("n", "api"));
+        let names = ["a.example".to_owned()].into();
+        world.edge(api, Endpoint::ExternalName { names }, Tcp, 443).server_addresses =
+            ["8.8.8.0", "8.8.8.1", "8.8.8.2"].map(address).into();
+        let observation = world.build();
+        let review = "apiVersion: netwright.io/v1\nkind: Review\ndecisions:\n\
+                      - {decision: deny, client: n/api, server: 8.8.8.1, reason: it was taken over}\n";
+        let review = Review::parse(Path::new("review.yaml"), review).unwrap();
+        let decided = review.apply(&observation, day(observation.header.window.until));
+        let plan = infer(&observation, &Options { cidr_budget: Some(1), ..Options::default() }, &decided);
+        assert_eq!(blocks(&plan), ["8.8.8.0/32", "8.8.8.2/32"]);
         assert_eq!(plan.findings.over_cidr_budget, 1);
     }
 }

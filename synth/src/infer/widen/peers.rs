@@ -200,10 +200,11 @@ mod tests {
     use crate::infer::rules::{Plan, Target};
     use crate::infer::widen::{OverPermission, PeerWidth};
     use crate::infer::{Options, infer};
-    use crate::review::Decided;
+    use crate::review::{Decided, Review, day};
     use crate::testing::World;
     use netwright_record::Endpoint;
     use netwright_record::Protocol::Tcp;
+    use std::path::Path;
 
     /// A server with three of the four clients of one team.
     fn plan(clients: &[&str], peers: PeerWidth, over_permission: Option<u32>) -> Plan {
@@ -255,5 +256,22 @@ mod tests {
         assert_eq!((ingress(&wide), wide.widened().pairs), (vec!["shop {}".to_owned()], 1));
         let bounded = plan(&["a", "b", "c"], PeerWidth::Namespace, Some(0));
         assert_eq!((ingress(&bounded).len(), bounded.widened().pairs), (3, 0));
+    }
+
+    #[test]
+    fn a_pair_that_people_closed_is_let_in_by_no_wider_selector() {
+        let mut world = World::new();
+        let db = Endpoint::Workload(world.running("data", "db"));
+        let [api, _blog] = ["api", "blog"].map(|name| world.running("shop", name));
+        world.edge(Endpoint::Workload(api), db, Tcp, 5432);
+        let observation = world.build();
+        let options = Options { peers: PeerWidth::Namespace, ..Options::default() };
+        let wide = infer(&observation, &options, &Decided::default());
+        assert_eq!(ingress(&wide), ["shop {}"]);
+        let review = "apiVersion: netwright.io/v1\nkind: Review\ndecisions:\n\
+                      - {decision: deny, client: shop/blog, server: data/db, reason: it never may}\n";
+        let review = Review::parse(Path::new("review.yaml"), review).unwrap();
+        let decided = review.apply(&observation, day(observation.header.window.until));
+        assert_eq!(ingress(&infer(&observation, &options, &decided)), [r#"shop {"app": "api"}"#]);
     }
 }
