@@ -28,40 +28,46 @@ pub(super) fn widen(
     decided: &Decided,
 ) {
     let population = Population::new(index, selections);
-    let mut rules: Vec<(&WorkloadRef, RuleDirection, &mut Rule)> = Vec::new();
-    for WorkloadPolicy { workload, ingress, egress, .. } in policies {
-        let workload = &*workload;
-        rules.extend(ingress.iter_mut().map(|rule| (workload, RuleDirection::Ingress, rule)));
-        rules.extend(egress.iter_mut().map(|rule| (workload, RuleDirection::Egress, rule)));
+    let mut rules: Vec<Widening> = Vec::new();
+    for WorkloadPolicy { workload, selection, ingress, egress, .. } in policies {
+        let (workload, selected) = (&*workload, 1 + selection.widened.len());
+        let of = |direction| move |rule| Widening { workload, selected, direction, rule };
+        rules.extend(ingress.iter_mut().map(of(RuleDirection::Ingress)));
+        rules.extend(egress.iter_mut().map(of(RuleDirection::Egress)));
     }
-    let wanted: Vec<BTreeSet<usize>> = rules.iter().map(|(_, _, rule)| population.wanted(rule)).collect();
+    let wanted: Vec<BTreeSet<usize>> = rules.iter().map(|of| population.wanted(of.rule)).collect();
     let seen = seen(&rules, &wanted);
     let covers = match options.peers {
         PeerWidth::Workload => return,
         PeerWidth::Labels => by_labels(&population, &wanted, seen, options.over_permission),
         PeerWidth::Namespace => by_namespace(&population, &wanted, seen, options.over_permission),
     };
-    for (((workload, direction, rule), wanted), mut cover) in rules.into_iter().zip(&wanted).zip(covers) {
+    for ((of, wanted), mut cover) in rules.into_iter().zip(&wanted).zip(covers) {
         cover.selectors.retain(|selector| {
             let mut admitted = selector.admits.iter().filter_map(|number| population.workloads.get(*number));
-            !admitted.any(|other| match direction {
-                RuleDirection::Ingress => decided.closes_pair(other, workload),
-                RuleDirection::Egress => decided.closes_pair(workload, other),
+            !admitted.any(|other| match of.direction {
+                RuleDirection::Ingress => decided.closes_pair(other, of.workload),
+                RuleDirection::Egress => decided.closes_pair(of.workload, other),
             })
         });
-        population.rewrite(rule, wanted, &cover);
+        population.rewrite(of.rule, of.selected, wanted, &cover);
     }
 }
 
+/// A rule that may become wider.
+struct Widening<'a> {
+    workload: &'a WorkloadRef,
+    /// How many workloads its policy selects: what the rule adds, it adds for each.
+    selected: usize,
+    direction: RuleDirection,
+    rule: &'a mut Rule,
+}
+
 /// How many pairs were seen. A pair stands in a rule at each of its ends that has a policy, so it is counted at one of them.
-fn seen(rules: &[(&WorkloadRef, RuleDirection, &mut Rule)], wanted: &[BTreeSet<usize>]) -> usize {
+fn seen(rules: &[Widening], wanted: &[BTreeSet<usize>]) -> usize {
     let at = |end: RuleDirection| -> usize {
-        rules
-            .iter()
-            .zip(wanted)
-            .filter(|((_, direction, _), _)| *direction == end)
-            .map(|(_, wanted)| wanted.len())
-            .sum()
+        let there = rules.iter().zip(wanted).filter(|(of, _)| of.direction == end);
+        there.map(|(_, wanted)| wanted.len()).sum()
     };
     at(RuleDirection::Ingress).max(at(RuleDirection::Egress))
 }
@@ -136,8 +142,9 @@ impl<'a> Population<'a> {
         })
     }
 
-    /// Puts the selectors of `cover` in the place of the workloads they stand for.
-    fn rewrite(&self, rule: &mut Rule, wanted: &BTreeSet<usize>, cover: &LabelCover) {
+    /// Puts the selectors of `cover` in the place of the workloads they stand for, in a rule of a policy that selects so many
+    /// workloads.
+    fn rewrite(&self, rule: &mut Rule, selected: usize, wanted: &BTreeSet<usize>, cover: &LabelCover) {
         let covered: BTreeSet<usize> =
             cover.selectors.iter().flat_map(|selector| &selector.stands_for).copied().collect();
         let own_admit = self.admitted_by_own(wanted);
@@ -153,7 +160,7 @@ impl<'a> Population<'a> {
             }
             same
         });
-        let added = cover.admitted().difference(&own_admit).count();
+        let added = cover.admitted().difference(&own_admit).count().saturating_mul(selected);
         rule.widened.pairs = rule.widened.pairs.saturating_add(u64::try_from(added).unwrap_or(u64::MAX));
     }
 
