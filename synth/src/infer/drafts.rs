@@ -3,7 +3,7 @@
 use super::api_server::Called;
 use super::dns::{DNS, NodeLocalDns, protocols, tcp_ports};
 use super::link_local::AMBIENT_PROBES;
-use super::merge::Allowance;
+use super::merge::{Allowance, Peers};
 use super::mesh::{HBONE, Mesh};
 use super::nodes::Nodes;
 use super::peers::{Namer, Naming};
@@ -56,6 +56,8 @@ pub struct Drafts {
     pub unnameable: BTreeMap<WorkloadRef, String>,
     /// What a reviewer must know of it.
     pub findings: Findings,
+    /// Peers that stand for one end together, each set once.
+    sets: BTreeSet<Peers>,
 }
 
 impl Drafts {
@@ -79,7 +81,8 @@ impl Drafts {
             let naming = around.namer().server(number, edge);
             self.note(number, &naming, client, &edge.server);
             let besides = around.dns.besides(edge);
-            let allowances = allowances(around, number, edge, naming.peers).chain(dns(number, edge, besides));
+            let (peers, besides) = (self.shared(naming.peers), self.shared(besides));
+            let allowances = allowances(around, number, edge, peers).chain(dns(number, edge, besides));
             self.workloads.entry(client.clone()).or_default().egress.extend(allowances);
         }
         if let Some(server) = edge.server.workload() {
@@ -91,9 +94,23 @@ impl Drafts {
                 self.findings.service_proxy.push(number);
             }
             let probes = (ambient && around.index.own_node(edge).is_some()).then(|| probe(number, edge));
-            let allowances = allowances(around, number, edge, naming.peers).chain(probes);
+            let peers = self.shared(naming.peers);
+            let allowances = allowances(around, number, edge, peers).chain(probes);
             self.workloads.entry(server.clone()).or_default().ingress.extend(allowances);
         }
+    }
+
+    /// `peers`, of which there is one copy for all edges if they are several.
+    fn shared(&mut self, peers: Vec<(Target, Whom)>) -> Peers {
+        if peers.len() < 2 {
+            return peers.into();
+        }
+        if let Some(known) = self.sets.get(peers.as_slice()) {
+            return known.clone();
+        }
+        let peers = Peers::from(peers);
+        self.sets.insert(peers.clone());
+        peers
     }
 
     /// The Service through which a node brings clients to `server`, if one does.
@@ -131,18 +148,17 @@ impl Drafts {
 
     /// Lets the API server call what webhooks and APIServices name, whether or not it was seen to.
     pub fn take_called(&mut self, around: &Surroundings) {
-        let callers = api_server::client(around.index, around.nodes, &BTreeSet::new()).peers;
+        let callers: Peers = api_server::client(around.index, around.nodes, &BTreeSet::new()).peers.into();
         for ((workload, protocol, port), extensions) in around.called {
             if callers.is_empty() {
                 self.findings.uncalled.extend(extensions);
             }
             let Some(draft) = self.workloads.get_mut(*workload) else { continue };
-            for (extension, (target, whom)) in
-                extensions.iter().flat_map(|number| callers.iter().map(move |c| (number, c)))
-            {
-                let (target, whom, port) = (target.clone(), whom.clone(), Port::number(*protocol, *port));
-                draft.ingress.push(Allowance { target, whom, port, ground: Ground::ApiExtension(*extension) });
-            }
+            draft.ingress.extend(extensions.iter().map(|extension| Allowance {
+                peers: callers.clone(),
+                port: Port::number(*protocol, *port),
+                ground: Ground::ApiExtension(*extension),
+            }));
         }
     }
 }
@@ -153,14 +169,14 @@ impl Drafts {
         for Additional { decision, client, server, ports, .. } in &around.decided.additional {
             let port = Port { protocol: ports.protocol, at: PortMatch::Range { first: ports.first, last: ports.last } };
             let ground = Ground::Decision(*decision);
-            let allowance = |(target, whom)| Allowance { target, whom, port: port.clone(), ground };
+            let allowance = |peers: Vec<_>| Allowance { peers: peers.into(), port: port.clone(), ground };
             if let Who::Workload(client) = client {
-                let peers = around.who(server).into_iter().map(allowance);
-                self.workloads.entry(client.clone()).or_default().egress.extend(peers);
+                let peers = allowance(around.who(server));
+                self.workloads.entry(client.clone()).or_default().egress.push(peers);
             }
             if let Who::Workload(server) = server {
-                let peers = around.who(client).into_iter().map(allowance);
-                self.workloads.entry(server.clone()).or_default().ingress.extend(peers);
+                let peers = allowance(around.who(client));
+                self.workloads.entry(server.clone()).or_default().ingress.push(peers);
             }
         }
     }
@@ -208,7 +224,7 @@ fn allowances(
     around: &Surroundings,
     number: usize,
     edge: &Edge,
-    peers: Vec<(Target, Whom)>,
+    peers: Peers,
 ) -> impl Iterator<Item = Allowance> + use<> {
     let port = Port::number(edge.protocol, edge.port);
     let mut ports = Vec::with_capacity(3);
@@ -223,30 +239,23 @@ fn allowances(
     if edge.port != HBONE && carried_by_mesh(around, edge) {
         ports.push((Port::number(Protocol::Tcp, HBONE), Ground::Ambient(number)));
     }
-    peers.into_iter().flat_map(move |(target, whom)| {
-        let each = ports.clone().into_iter();
-        each.map(move |(port, ground)| Allowance { target: target.clone(), whom: whom.clone(), port, ground })
-    })
+    ports.into_iter().map(move |(port, ground)| Allowance { peers: peers.clone(), port, ground })
 }
 
 /// What a client of DNS must reach besides.
-fn dns(number: usize, edge: &Edge, peers: Vec<(Target, Whom)>) -> impl Iterator<Item = Allowance> + use<> {
-    let protocols = protocols(edge);
-    peers.into_iter().flat_map(move |(target, whom)| {
-        protocols.clone().into_iter().map(move |protocol| Allowance {
-            target: target.clone(),
-            whom: whom.clone(),
-            port: Port::number(protocol, DNS),
-            ground: Ground::NodeLocalDns(number),
-        })
+fn dns(number: usize, edge: &Edge, peers: Peers) -> impl Iterator<Item = Allowance> + use<> {
+    let protocols = if peers.is_empty() { Vec::new() } else { protocols(edge) };
+    protocols.into_iter().map(move |protocol| Allowance {
+        peers: peers.clone(),
+        port: Port::number(protocol, DNS),
+        ground: Ground::NodeLocalDns(number),
     })
 }
 
 /// The own node's connections to a pod in the mesh (probes) come from an address that stands for them.
 fn probe(number: usize, edge: &Edge) -> Allowance {
     Allowance {
-        target: Target::address(AMBIENT_PROBES),
-        whom: Whom::AmbientProbes,
+        peers: [(Target::address(AMBIENT_PROBES), Whom::AmbientProbes)].into(),
         port: Port::number(edge.protocol, edge.port),
         ground: Ground::Ambient(number),
     }

@@ -4,26 +4,42 @@
 
 use super::rules::{Ground, Peer, Port, Rule, Target, Whom, Widened};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-/// One peer on one port, and where that comes from.
+/// Peers that are allowed the same: what stands for one end of an edge. Shared, since every node of the cluster may stand
+/// for one of them, and as many edges may lead there.
+pub type Peers = Arc<[(Target, Whom)]>;
+
+/// Peers on one port, and where that comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Allowance {
-    /// The peer.
-    pub target: Target,
-    /// Who that is.
-    pub whom: Whom,
+    /// The peers, each with who that is.
+    pub peers: Peers,
     /// The port.
     pub port: Port,
     /// Why.
     pub ground: Ground,
 }
 
-/// What is gathered about one target.
+/// What is allowed to peers that occur together.
 #[derive(Default)]
-struct Gathered {
-    whom: Vec<Whom>,
+struct Together {
     ports: Vec<Port>,
     grounds: Vec<Ground>,
+}
+
+/// What is gathered about one target.
+#[derive(Default)]
+struct Gathered<'a> {
+    whom: Vec<Whom>,
+    /// With whom it occurs, by number.
+    sets: Vec<(usize, &'a Together)>,
+}
+
+/// A rule whose grounds are those of several sets of peers.
+struct Unfinished<'a> {
+    rule: Rule,
+    sets: BTreeMap<usize, &'a Together>,
 }
 
 /// The rules that allow exactly `allowances`, sorted by their ports. The order of `allowances` does not matter. `tidy` may
@@ -32,28 +48,54 @@ pub fn merge(
     allowances: impl IntoIterator<Item = Allowance>,
     tidy: impl Fn(&[Whom], Vec<Port>) -> (Vec<Port>, u64),
 ) -> Vec<Rule> {
-    let mut targets: BTreeMap<Target, Gathered> = BTreeMap::new();
-    for Allowance { target, whom, port, ground } in allowances {
-        let gathered = targets.entry(target).or_default();
-        gathered.whom.push(whom);
-        gathered.ports.push(port);
-        gathered.grounds.push(ground);
-    }
-    let mut rules: BTreeMap<Vec<Port>, Rule> = BTreeMap::new();
-    for (target, Gathered { whom, ports, grounds }) in targets {
+    let together = together(allowances);
+    let mut rules: BTreeMap<Vec<Port>, Unfinished> = BTreeMap::new();
+    for (target, Gathered { whom, sets }) in gathered(&together) {
         let whom = distinct(whom);
-        let (ports, added) = tidy(&whom, distinct(ports));
-        let rule = rules.entry(ports).or_insert_with_key(|ports| Rule {
-            peers: Vec::new(),
-            ports: ports.clone(),
-            grounds: Vec::new(),
-            widened: Widened::default(),
+        let ports = distinct(sets.iter().flat_map(|(_, set)| &set.ports).cloned().collect());
+        let (ports, added) = tidy(&whom, ports);
+        let Unfinished { rule, sets: of_rule } = rules.entry(ports).or_insert_with_key(|ports| Unfinished {
+            rule: Rule { peers: Vec::new(), ports: ports.clone(), grounds: Vec::new(), widened: Widened::default() },
+            sets: BTreeMap::new(),
         });
-        rule.peers.push(Peer { target, whom });
-        rule.grounds.extend(grounds);
+        rule.peers.push(Peer { target: target.clone(), whom });
         rule.widened.ports = rule.widened.ports.saturating_add(added);
+        of_rule.extend(sets);
     }
-    rules.into_values().map(|rule| Rule { grounds: distinct(rule.grounds), ..rule }).collect()
+    rules.into_values().map(Unfinished::finish).collect()
+}
+
+/// What is allowed, by the peers that occur together. There are far fewer such sets than peers times edges.
+fn together(allowances: impl IntoIterator<Item = Allowance>) -> BTreeMap<Peers, Together> {
+    let mut sets: BTreeMap<Peers, Together> = BTreeMap::new();
+    for Allowance { peers, port, ground } in allowances {
+        let set = sets.entry(peers).or_default();
+        set.ports.push(port);
+        set.grounds.push(ground);
+    }
+    for set in sets.values_mut() {
+        set.ports = distinct(std::mem::take(&mut set.ports));
+    }
+    sets
+}
+
+fn gathered(sets: &BTreeMap<Peers, Together>) -> BTreeMap<&Target, Gathered<'_>> {
+    let mut targets: BTreeMap<&Target, Gathered> = BTreeMap::new();
+    for (number, (peers, set)) in sets.iter().enumerate() {
+        for (target, whom) in peers.iter() {
+            let gathered = targets.entry(target).or_default();
+            gathered.whom.push(whom.clone());
+            gathered.sets.push((number, set));
+        }
+    }
+    targets
+}
+
+impl Unfinished<'_> {
+    fn finish(self) -> Rule {
+        let grounds = self.sets.into_values().flat_map(|set| set.grounds.iter().copied()).collect();
+        Rule { grounds: distinct(grounds), ..self.rule }
+    }
 }
 
 /// The items in order, each once.
@@ -72,8 +114,7 @@ mod tests {
 
     fn allowance(peer: &str, number: u16, edge: usize) -> Allowance {
         Allowance {
-            target: Target::block(peer.parse().unwrap()),
-            whom: Whom::Address,
+            peers: [(Target::block(peer.parse().unwrap()), Whom::Address)].into(),
             port: Port::number(Protocol::Tcp, number),
             ground: Ground::Seen(edge),
         }
@@ -104,8 +145,24 @@ mod tests {
         ];
         let rules = exact(allowances.clone());
         assert_eq!(rules.len(), 2);
-        let expected = allowances.into_iter().map(|allowance| (allowance.target, allowance.port)).collect();
+        let expected = allowances.into_iter().map(|allowance| (allowance.peers[0].0.clone(), allowance.port)).collect();
         assert_eq!(pairs(&rules), expected);
+    }
+
+    #[test]
+    fn a_peer_that_occurs_among_several_has_the_ports_and_the_grounds_of_each() {
+        let both = Allowance {
+            peers: ["198.18.0.1/32", "198.18.0.2/32"]
+                .map(|peer| (Target::block(peer.parse().unwrap()), Whom::Address))
+                .into(),
+            ..allowance("198.18.0.1/32", 80, 0)
+        };
+        let again = Allowance { ground: Ground::Seen(3), ..both.clone() };
+        let rules = exact([both, allowance("198.18.0.1/32", 443, 1), allowance("198.18.0.3/32", 80, 2), again]);
+        let grounds: Vec<Vec<Ground>> = rules.iter().map(|rule| rule.grounds.clone()).collect();
+        let seen = |edges: &[usize]| edges.iter().map(|edge| Ground::Seen(*edge)).collect::<Vec<_>>();
+        assert_eq!(grounds, [seen(&[0, 2, 3]), seen(&[0, 1, 3])]);
+        assert_eq!(rules.iter().map(|rule| rule.peers.len()).collect::<Vec<_>>(), [2, 1]);
     }
 
     #[test]
