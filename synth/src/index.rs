@@ -7,7 +7,7 @@ use netwright_record::inventory::{Node, Pod, Workload, WorkloadRef};
 use netwright_record::{Coverage, Edge, Endpoint, Observation};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// What an observation says about one workload.
 #[derive(Debug, Default)]
@@ -40,6 +40,8 @@ pub struct Index<'a> {
     nodes: BTreeMap<&'a str, &'a Node>,
     coverage: BTreeMap<&'a str, Vec<&'a Coverage>>,
     pod_ranges: BTreeSet<IpNet>,
+    /// The same as few blocks, of IPv4 and of IPv6.
+    pod_blocks: [Arc<[IpNet]>; 2],
     api_server: BTreeSet<IpAddr>,
 }
 
@@ -52,17 +54,13 @@ impl<'a> Index<'a> {
     /// As [`Index::new`], but edges that are `ignored` make no workload active.
     pub fn without(observation: &'a Observation, ignored: impl Fn(usize) -> bool) -> Self {
         let inventory = &observation.inventory;
+        let pod_ranges = pod_ranges(&inventory.nodes);
         let mut index = Self {
             workloads: workloads(observation),
             nodes: inventory.nodes.iter().map(|node| (node.name.as_str(), node)).collect(),
             coverage: coverage(observation),
-            pod_ranges: inventory
-                .nodes
-                .iter()
-                .flat_map(|node| &node.pod_cidrs)
-                .filter_map(|cidr| cidr.parse::<IpNet>().ok())
-                .map(|range| range.trunc())
-                .collect(),
+            pod_blocks: [false, true].map(|ipv6| blocks_of(pod_ranges.iter(), ipv6)),
+            pod_ranges,
             api_server: inventory
                 .services
                 .iter()
@@ -90,14 +88,16 @@ impl<'a> Index<'a> {
     }
 
     /// The addresses of every node on which a pod of `workload` ran.
-    pub fn addresses_of_nodes_of(&self, workload: &WorkloadRef) -> BTreeSet<IpAddr> {
-        let Some(facts) = self.facts(workload) else { return BTreeSet::new() };
-        let of_nodes = facts.of_nodes.get_or_init(|| {
-            let names: BTreeSet<&str> = facts.pods.iter().filter_map(|pod| pod.node.as_deref()).collect();
-            let nodes = names.into_iter().filter_map(|name| self.nodes.get(name));
-            nodes.flat_map(|node| node.addresses.iter().copied()).collect()
-        });
-        of_nodes.clone()
+    pub fn addresses_of_nodes_of(&self, workload: &WorkloadRef) -> &BTreeSet<IpAddr> {
+        let Some(facts) = self.facts(workload) else { return const { &BTreeSet::new() } };
+        facts.of_nodes.get_or_init(|| {
+            let nodes: BTreeSet<&str> = facts.pods.iter().filter_map(|pod| pod.node.as_deref()).collect();
+            nodes
+                .into_iter()
+                .filter_map(|name| self.nodes.get(name))
+                .flat_map(|node| node.addresses.iter().copied())
+                .collect()
+        })
     }
 
     /// Every address that a pod of `workload` held.
@@ -108,6 +108,18 @@ impl<'a> Index<'a> {
     /// The ranges from which nodes give addresses to pods, as far as nodes state them.
     pub fn pod_ranges(&self) -> &BTreeSet<IpNet> {
         &self.pod_ranges
+    }
+
+    /// The ranges of pods of one family as the fewest blocks that hold the same addresses, sorted; without the ranges in which
+    /// one of `clients` lies, and those that are all there is. O(blocks) for each client, and O(ranges) more if one lies in any.
+    pub fn pod_blocks(&self, ipv6: bool, clients: &BTreeSet<IpAddr>) -> Arc<[IpNet]> {
+        let holds = |range: &IpNet| clients.iter().any(|client| range.contains(&client.to_canonical()));
+        let [ipv4_blocks, ipv6_blocks] = &self.pod_blocks;
+        let blocks = if ipv6 { ipv6_blocks } else { ipv4_blocks };
+        match blocks.iter().any(holds) {
+            true => blocks_of(self.pod_ranges.iter().filter(|range| !holds(range)), ipv6),
+            false => blocks.clone(),
+        }
     }
 
     /// The backends of the Service `default/kubernetes`.
@@ -161,6 +173,24 @@ impl<'a> Index<'a> {
     }
 }
 
+fn pod_ranges(nodes: &[Node]) -> BTreeSet<IpNet> {
+    let stated = nodes.iter().flat_map(|node| &node.pod_cidrs);
+    stated.filter_map(|cidr| cidr.parse::<IpNet>().ok()).map(|range| range.trunc()).collect()
+}
+
+/// The `ranges` of one family as the fewest blocks. Where pods may have any address of the family, the ranges themselves: a
+/// block of everything could not be excepted from anything.
+fn blocks_of<'r>(ranges: impl Iterator<Item = &'r IpNet>, ipv6: bool) -> Arc<[IpNet]> {
+    let ranges: Vec<IpNet> =
+        ranges.filter(|range| range.addr().is_ipv6() == ipv6 && range.prefix_len() > 0).copied().collect();
+    let mut blocks = IpNet::aggregate(&ranges);
+    if blocks.iter().any(|block| block.prefix_len() == 0) {
+        blocks = ranges;
+    }
+    blocks.sort_unstable();
+    blocks.into()
+}
+
 fn coverage(observation: &Observation) -> BTreeMap<&str, Vec<&Coverage>> {
     observation.coverage.iter().fold(BTreeMap::new(), |mut nodes, stretch| {
         nodes.entry(stretch.node.as_str()).or_insert_with(Vec::new).push(stretch);
@@ -186,4 +216,43 @@ fn workloads(observation: &Observation) -> BTreeMap<&WorkloadRef, Facts<'_>> {
 
 fn workloads_of(edge: &Edge) -> impl Iterator<Item = &WorkloadRef> {
     [&edge.client, &edge.server].into_iter().filter_map(Endpoint::workload)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{World, address};
+
+    /// The blocks of a cluster whose nodes state `ranges`, of the family of the first.
+    fn blocks(ranges: &[&str], clients: &[&str]) -> Vec<String> {
+        let mut world = World::new();
+        for (number, range) in ranges.iter().enumerate() {
+            let name = format!("n{number}");
+            world.node(&name, &[]).pod_range(&name, range);
+        }
+        let observation = world.build();
+        let clients = clients.iter().map(|client| address(client)).collect();
+        let blocks = Index::new(&observation).pod_blocks(ranges[0].contains(':'), &clients);
+        blocks.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn ranges_that_lie_side_by_side_are_one_block() {
+        let ranges = ["10.244.3.0/24", "10.244.0.0/24", "10.244.1.0/24", "10.244.2.0/24", "10.244.8.0/24", "fd00::/64"];
+        assert_eq!(blocks(&ranges, &[]), ["10.244.0.0/22", "10.244.8.0/24"]);
+        assert_eq!(blocks(&["fd00:0:0:1::/64", "fd00::/64"], &[]), ["fd00::/63"]);
+    }
+
+    #[test]
+    fn a_range_from_which_a_client_came_is_left_out_and_its_neighbours_stay() {
+        let ranges = ["10.244.0.0/24", "10.244.1.0/24", "10.244.2.0/24", "10.244.3.0/24"];
+        assert_eq!(blocks(&ranges, &["10.244.2.9"]), ["10.244.0.0/23", "10.244.3.0/24"]);
+        assert_eq!(blocks(&ranges, &["::ffff:10.244.2.9", "198.18.0.1"]), ["10.244.0.0/23", "10.244.3.0/24"]);
+    }
+
+    #[test]
+    fn there_is_no_block_of_everything() {
+        assert_eq!(blocks(&["0.0.0.0/1", "128.0.0.0/1"], &[]), ["0.0.0.0/1", "128.0.0.0/1"]);
+        assert_eq!(blocks(&["0.0.0.0/0", "10.0.0.0/8"], &[]), ["10.0.0.0/8"]);
+    }
 }

@@ -54,6 +54,6 @@ pub fn one(index: &Index, name: &str, seen: &BTreeSet<IpAddr>) -> Naming {
 
 /// Pods of `workload` that share the network of their nodes.
 pub fn host_network(index: &Index, workload: &WorkloadRef, seen: &BTreeSet<IpAddr>) -> Naming {
-    let addresses = seen | &index.addresses_of_nodes_of(workload);
+    let addresses = seen | index.addresses_of_nodes_of(workload);
     Naming::blocks(addresses, &Whom::HostNetwork(Arc::new(workload.clone())))
 }

@@ -47,13 +47,12 @@ pub fn internet(index: &Index, decided: &Decided, number: usize, edge: &Edge) ->
 
 fn everywhere(index: &Index, ipv6: bool, clients: &BTreeSet<IpAddr>, closed: impl Iterator<Item = IpNet>) -> Target {
     let unspecified: IpAddr = if ipv6 { [0u16; 8].into() } else { [0u8; 4].into() };
-    let pods = index
-        .pod_ranges()
-        .iter()
-        .filter(|range| range.addr().is_ipv6() == ipv6 && range.prefix_len() > 0)
-        .filter(|range| !clients.iter().any(|client| range.contains(&client.to_canonical())))
-        .copied();
-    let closed = closed.filter(|block| block.addr().is_ipv6() == ipv6 && block.prefix_len() > 0);
-    let except: BTreeSet<IpNet> = pods.chain(closed).collect();
-    Target::Block { cidr: IpNet::new_assert(unspecified, 0), except: except.into_iter().collect() }
+    let pods = index.pod_blocks(ipv6, clients);
+    let closed: Vec<IpNet> = closed.filter(|block| block.addr().is_ipv6() == ipv6 && block.prefix_len() > 0).collect();
+    let except = if closed.is_empty() {
+        pods
+    } else {
+        pods.iter().copied().chain(closed).collect::<BTreeSet<IpNet>>().into_iter().collect()
+    };
+    Target::Block { cidr: IpNet::new_assert(unspecified, 0), except }
 }

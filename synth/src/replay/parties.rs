@@ -153,7 +153,7 @@ impl<'a> Parties<'a> {
     ) -> Vec<End<'a>> {
         match endpoint {
             Endpoint::Workload(workload) if self.is_on_host_network(workload) => {
-                vec![node(seen, || self.index.addresses_of_nodes_of(workload))]
+                vec![node(seen, || self.index.addresses_of_nodes_of(workload).clone())]
             }
             Endpoint::Workload(workload) => pods(workload).iter().cloned().map(End::Pods).collect(),
             Endpoint::Node { name, .. } => vec![node(seen, || self.index.node_addresses(name))],
