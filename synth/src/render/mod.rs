@@ -166,15 +166,17 @@ pub fn write(
     let kustomizations = kustomize::kustomizations(plan, top)?;
     timed("kustomizations", || parallel::map(&kustomizations, |(file, text)| sink.put(file, text.as_bytes())))?;
     unsayable.sort();
-    timed("evidence", || {
+    let evidence = || {
         sink.stream(evidence::FILE, &mut |out| {
             evidence::json::write(out, observation, plan, provenance, form, &unsayable)
         })
-    })?;
-    timed("rollout", || -> Result<(), RenderError> {
+    };
+    let rollout = || {
         let rollout = rollout::files(observation, plan, provenance)?;
         rollout.iter().try_for_each(|(file, text)| sink.put(file, text))
-    })?;
+    };
+    let (evidence, rollout) = parallel::both(|| timed("evidence", evidence), || timed("rollout", rollout));
+    evidence.and(rollout)?;
     Ok(unsayable)
 }
 
