@@ -144,7 +144,7 @@ fn prove_and_publish(
     let kept = staged.kept();
     let policies = timed("read back", || match form.is_proven_as_written() {
         true => read_back(&staged),
-        false => in_kubernetes_form(observation, &plan),
+        false => in_kubernetes_form(observation, &plan, provenance),
     })?;
     let replay = timed("prove", || replay(observation, &policies, &plan.decided, progress))?;
     if !replay.denied.is_empty() {
@@ -173,8 +173,12 @@ fn read_back(staged: &Staged) -> Result<PolicySet, SynthesisError> {
 }
 
 /// The policies that say the same in the form that can be proven.
-fn in_kubernetes_form(observation: &Observation, plan: &Plan) -> Result<PolicySet, SynthesisError> {
-    let texts = network_policies(observation, plan)?;
+fn in_kubernetes_form(
+    observation: &Observation,
+    plan: &Plan,
+    provenance: &Provenance,
+) -> Result<PolicySet, SynthesisError> {
+    let texts = network_policies(observation, plan, provenance)?;
     let sources: Vec<Source> = texts.into_iter().map(|(name, text)| Source { name, text }).collect();
     parse(&sources, &BTreeMap::new())
 }

@@ -130,6 +130,18 @@ impl Width {
 }
 
 impl Args {
+    /// A flag that the dialect has no use for is a mistake, not a wish to be passed over.
+    fn refuse_what_would_be_ignored(&self, form: &Form) -> anyhow::Result<()> {
+        let writes_network_policies = matches!(form.dialect, Dialect::Kubernetes | Dialect::Cluster);
+        if form.division == Division::ByDirection && !writes_network_policies {
+            return misuse("--cni kube-router divides NetworkPolicies, which this --dialect does not write");
+        }
+        if self.trust_domain != TrustDomain::default() && form.dialect != Dialect::Istio {
+            return misuse("--trust-domain is for --dialect istio");
+        }
+        Ok(())
+    }
+
     fn output(&self) -> Output<'_> {
         let edited = if self.overwrite { Edited::Replace } else { Edited::Keep };
         Output { folder: &self.out, edited }
@@ -150,6 +162,7 @@ impl Args {
 pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitStatus> {
     let options = args.width.options()?;
     let form = args.form();
+    args.refuse_what_would_be_ignored(&form)?;
     if let Err(error) = form.check() {
         return misuse(error.to_string());
     }

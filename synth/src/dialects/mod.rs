@@ -14,7 +14,7 @@ use crate::infer::{Options, infer};
 use crate::properties::{self, PORTS};
 use crate::render::form::{Dialect, Form, Stage};
 use crate::render::unsayable::Effect;
-use crate::render::{Files, Rendering, adapted, network_policies, render};
+use crate::render::{Files, Provenance, Rendering, adapted, network_policies, render};
 use crate::review::Decided;
 use crate::state::convert;
 use netwright_policy::{Cluster, Party, Pod, PolicySet, Source};
@@ -186,7 +186,7 @@ impl Case {
     fn new(observation: Observation, form: &Form) -> Self {
         let plan = adapted(&observation, infer(&observation, &Options::default(), &Decided::default()), form);
         let rendering = render(&observation, &plan, form).unwrap();
-        let sources = network_policies(&observation, &plan).unwrap().into_iter();
+        let sources = network_policies(&observation, &plan, &Provenance::of(&observation)).unwrap().into_iter();
         let sources: Vec<Source> = sources.map(|(name, text)| Source { name, text }).collect();
         let policies = PolicySet::parse(&sources).unwrap().policies;
         let cluster = convert::cluster(&observation.inventory.namespaces);

@@ -49,9 +49,9 @@ pub struct Surroundings<'a> {
 
 /// What has been gathered so far.
 #[derive(Debug, Default)]
-pub struct Drafts {
+pub struct Drafts<'a> {
     /// By workload.
-    pub workloads: BTreeMap<WorkloadRef, Draft>,
+    pub workloads: BTreeMap<&'a WorkloadRef, Draft>,
     /// Workloads with a peer that nothing names, and that peer.
     pub unnameable: BTreeMap<WorkloadRef, String>,
     /// What a reviewer must know of it.
@@ -60,9 +60,9 @@ pub struct Drafts {
     sets: BTreeSet<Peers>,
 }
 
-impl Drafts {
+impl<'a> Drafts<'a> {
     /// Takes in an edge, unless people decided that there is to be no rule for it or no attempt got through.
-    pub fn take(&mut self, around: &Surroundings, number: usize, edge: &Edge) {
+    pub fn take(&mut self, around: &Surroundings, number: usize, edge: &'a Edge) {
         match around.decided.of(number).map(|decision| decision.action) {
             Some(Action::Deny) => self.findings.denied_by_decision.push(number),
             Some(Action::Ignore) => self.findings.ignored_by_decision.push(number),
@@ -72,7 +72,7 @@ impl Drafts {
         }
     }
 
-    fn allow(&mut self, around: &Surroundings, number: usize, edge: &Edge) {
+    fn allow(&mut self, around: &Surroundings, number: usize, edge: &'a Edge) {
         // Clients outside are let in whatever their address.
         if edge.addresses_dropped > 0 && edge.client != Endpoint::Internet {
             self.findings.partly_known.push(number);
@@ -83,7 +83,7 @@ impl Drafts {
             let besides = around.dns.besides(edge);
             let (peers, besides) = (self.shared(naming.peers), self.shared(besides));
             let allowances = allowances(around, number, edge, peers).chain(dns(number, edge, besides));
-            self.workloads.entry(client.clone()).or_default().egress.extend(allowances);
+            self.workloads.entry(client).or_default().egress.extend(allowances);
         }
         if let Some(server) = edge.server.workload() {
             let through = self.through_nodes(around, number, edge, server);
@@ -96,7 +96,7 @@ impl Drafts {
             let probes = (ambient && around.index.own_node(edge).is_some()).then(|| probe(number, edge));
             let peers = self.shared(naming.peers);
             let allowances = allowances(around, number, edge, peers).chain(probes);
-            self.workloads.entry(server.clone()).or_default().ingress.extend(allowances);
+            self.workloads.entry(server).or_default().ingress.extend(allowances);
         }
     }
 
@@ -161,22 +161,20 @@ impl Drafts {
             }));
         }
     }
-}
 
-impl Drafts {
     /// Takes in what decisions allow that no edge stands for.
-    pub fn take_decided(&mut self, around: &Surroundings) {
+    pub fn take_decided(&mut self, around: &Surroundings<'a>) {
         for Additional { decision, client, server, ports, .. } in &around.decided.additional {
             let port = Port { protocol: ports.protocol, at: PortMatch::Range { first: ports.first, last: ports.last } };
             let ground = Ground::Decision(*decision);
             let allowance = |peers: Vec<_>| Allowance { peers: peers.into(), port: port.clone(), ground };
             if let Who::Workload(client) = client {
                 let peers = allowance(around.who(server));
-                self.workloads.entry(client.clone()).or_default().egress.push(peers);
+                self.workloads.entry(client).or_default().egress.push(peers);
             }
             if let Who::Workload(server) = server {
                 let peers = allowance(around.who(client));
-                self.workloads.entry(server.clone()).or_default().ingress.push(peers);
+                self.workloads.entry(server).or_default().ingress.push(peers);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Metadata and link-local addresses: never allowed on the strength of having been seen, a person must decide. Serves
 //! inference and replay.
 
+use super::dns::DNS;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Where clouds serve credentials and metadata to whoever asks. AWS, Azure and Google Cloud; ECS tasks and EKS pod
@@ -14,7 +15,6 @@ pub const METADATA: [IpAddr; 7] = [
     IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23)),
     IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
 ];
-const DNS: u16 = 53;
 /// From here kubelets' probes reach pods of Istio's ambient mesh (Istio: "Ambient mode, application probes").
 pub const AMBIENT_PROBES: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 7, 127));
 

@@ -5,6 +5,7 @@
 //! - who is selected how: [`selectors`], and how policies are called: [`names`];
 //! - how the ends of an edge are named ([`peers`]): [`nodes`], [`api_server`], [`outside`], [`link_local`];
 //! - what follows from an edge besides itself: [`dns`], [`mesh`], and from Services and webhooks without one: [`services`];
+//! - who is reached on very many ports: [`many_ports`];
 //! - [`drafts`] gathers what follows from all edges, [`mod@merge`] makes few rules of it, [`ports`] writes their ports;
 //! - where the user asks for less exact rules, [`widen`] makes them, with the help of [`cover`];
 //! - who may be isolated, and which namespace closed: [`isolation`].
@@ -17,6 +18,7 @@ pub mod dns;
 pub mod drafts;
 pub mod isolation;
 pub mod link_local;
+pub mod many_ports;
 pub mod merge;
 pub mod mesh;
 pub mod names;
@@ -33,10 +35,10 @@ use crate::index::Index;
 use crate::review::Decided;
 use drafts::{Draft, Drafts, Surroundings};
 use merge::merge;
+use netwright_record::Observation;
 use netwright_record::inventory::WorkloadRef;
-use netwright_record::{Edge, Endpoint, Observation, Protocol};
 use ports::{DeclaredPorts, tidy};
-use rules::{ManyPorts, Plan, Selection, Unprotected, Whom, WorkloadPolicy};
+use rules::{Plan, Selection, Unprotected, Whom, WorkloadPolicy};
 use selectors::Selections;
 use std::collections::{BTreeMap, BTreeSet};
 use widen::{OverPermission, PeerWidth};
@@ -78,12 +80,16 @@ pub fn infer(observation: &Observation, options: &Options, decided: &Decided) ->
     drafts.take_called(&around);
     drafts.take_decided(&around);
     drafts.findings.uncalled.extend(unknown);
-    drafts.findings.many_ports = many_ports(&observation.edges);
-    Plan { decided: decided.clone(), ..finish(drafts, observation, &index, &selections, (options, decided)) }
+    drafts.findings.uncalled.sort_unstable();
+    drafts.findings.uncalled.dedup();
+    if !options.spanning_ports {
+        drafts.findings.many_ports = many_ports::between(&observation.edges);
+    }
+    finish(drafts, observation, &index, &selections, (options, decided))
 }
 
 fn finish(
-    mut drafts: Drafts,
+    mut drafts: Drafts<'_>,
     observation: &Observation,
     index: &Index,
     selections: &Selections,
@@ -104,7 +110,7 @@ fn finish(
     policies.sort_by(|a, b| (&a.workload.namespace, &a.name).cmp(&(&b.workload.namespace, &b.name)));
     drafts.findings.over_cidr_budget = widen::widen(&mut policies, observation, index, selections, options, decided);
     drafts.findings.unprotected = unprotected;
-    Plan { policies, default_deny, findings: drafts.findings, decided: Decided::default() }
+    Plan { policies, default_deny, findings: drafts.findings, decided: decided.clone() }
 }
 
 fn policy_names(
@@ -142,30 +148,12 @@ fn widened(selections: &Selections) -> BTreeMap<WorkloadRef, BTreeSet<WorkloadRe
         .collect()
 }
 
-/// From here on ports are handed out as they come, to servers too (RFC 6335: user and dynamic ports).
-const LOWEST_HIGH_PORT: u16 = 1024;
-/// As many ports from one client to one server are many.
-const MANY: usize = 10;
-
-/// The pairs of endpoints with very many high ports between them.
-fn many_ports(edges: &[Edge]) -> Vec<ManyPorts> {
-    let mut ports: BTreeMap<(&Endpoint, &Endpoint, Protocol), Vec<u16>> = BTreeMap::new();
-    for edge in edges.iter().filter(|edge| edge.activity.established() && edge.port >= LOWEST_HIGH_PORT) {
-        ports.entry((&edge.client, &edge.server, edge.protocol)).or_default().push(edge.port);
-    }
-    let many = ports.into_iter().filter(|(_, ports)| ports.len() >= MANY);
-    many.filter_map(|((client, server, protocol), ports)| {
-        let between = (*ports.iter().min()?, *ports.iter().max()?);
-        Some(ManyPorts { client: client.clone(), server: server.clone(), protocol, ports: ports.len(), between })
-    })
-    .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::rules::{Ground, LeftOut, Port};
     use super::*;
     use crate::testing::World;
+    use netwright_record::Endpoint;
     use netwright_record::Protocol::{Tcp, Udp};
 
     #[test]

@@ -1,13 +1,12 @@
 //! What Services say about a workload beyond the edges: whether one exposes it through the nodes, which of them is the
 //! cluster's DNS, and which pods stand behind one that nobody was seen to use.
 
+use super::dns::DNS;
 use netwright_record::inventory::{Backend, Inventory, Service, ServicePort, WorkloadRef};
 use netwright_record::{Protocol, ServiceRef};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
-
-const DNS: u16 = 53;
 
 /// A port of a workload.
 type ServerPort<'a> = (&'a WorkloadRef, Protocol, u16);

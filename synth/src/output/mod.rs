@@ -17,7 +17,6 @@ pub use error::OutputError;
 pub use publish::Published;
 pub use writer::Writer;
 
-use crate::render::Files;
 use destination::{Stamp, below};
 use error::failed;
 use seal::{Digest, Form, Standing};
@@ -122,17 +121,6 @@ impl Staged {
         Ok(Self { folder, tree, out, edited, folders: Mutex::default(), files: Mutex::default() })
     }
 
-    /// As [`Staged::new`], with `files` in it.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Staged::new`] and [`Staged::write`].
-    pub fn with(out: &Path, edited: Edited, files: &Files) -> Result<Self, OutputError> {
-        let staged = Self::new(out, edited)?;
-        files.iter().try_for_each(|(name, text)| staged.write(name, text))?;
-        Ok(staged)
-    }
-
     /// Writes a file whose text is in memory, unless just that, or what somebody else wrote, stands at its destination.
     /// `name` is below the output folder, with `/` as separator, and ends in `.yaml`, `.json` or `.md`.
     ///
@@ -141,7 +129,7 @@ impl Staged {
     /// Writing fails, something that is no file is in the way, or `name` cannot be one of ours.
     pub fn write(&self, name: &str, text: &[u8]) -> Result<(), OutputError> {
         let (form, before) = self.place(name)?;
-        let body = form.opening(text).and_then(|opening| text.get(opening..)).ok_or_else(|| no_object(name))?;
+        let body = form.body(text).ok_or_else(|| no_object(name))?;
         let digest = seal::digest(body);
         let found = self.standing(form, name, before)?;
         let text = self.decide(found, &digest);
@@ -193,17 +181,6 @@ impl Staged {
         let new = locked(&self.files).get(name).is_none_or(|staging| staging.text == Text::New);
         let path = below(if new { &self.tree } else { &self.out }, name);
         fs::read_to_string(&path).map_err(failed("read back", &path))
-    }
-
-    /// The text of every YAML file that will stand at the destination, as it now is on the disk, by its name below the
-    /// output folder.
-    ///
-    /// # Errors
-    ///
-    /// As [`Staged::text`].
-    pub fn read_back(&self) -> Result<Vec<(String, String)>, OutputError> {
-        let names = self.names().into_iter().filter(|name| Form::of(name) == Some(Form::Yaml));
-        names.map(|name| Ok((name.clone(), self.text(&name)?))).collect()
     }
 
     /// The form of a file, and what stands at its destination; makes the folder that it is written to.

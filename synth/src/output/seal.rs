@@ -3,7 +3,6 @@
 //!
 //! In YAML and Markdown the seal is a comment in the first line. JSON has no comments: there it is the first field.
 
-use crate::render::{rollout, yaml};
 use sha2::{Digest as _, Sha256};
 use std::io::{self, Read};
 
@@ -73,12 +72,11 @@ impl Form {
         }
     }
 
-    /// What a text of this form begins with that stands in the seal already; `None` for a text that cannot be sealed.
-    pub(super) fn opening(self, text: &[u8]) -> Option<usize> {
+    /// What of a text follows the seal: the opening brace of JSON stands in it already. `None` for a text that cannot be sealed.
+    pub(super) fn body(self, text: &[u8]) -> Option<&[u8]> {
         match self {
-            Form::Yaml => Some(first_line(text, yaml::MARKER)),
-            Form::Json => text.starts_with(b"{").then_some(1),
-            Form::Markdown => Some(first_line(text, rollout::MARKER)),
+            Form::Yaml | Form::Markdown => Some(text),
+            Form::Json => text.strip_prefix(b"{"),
         }
     }
 
@@ -87,12 +85,6 @@ impl Form {
         let (before, after) = self.frame();
         [before.as_bytes(), digest, after.as_bytes()].concat()
     }
-}
-
-/// The length of the first line, if it is the one by which a writer marks its texts; 0 if it is not.
-fn first_line(text: &[u8], marker: &str) -> usize {
-    let marked = text.strip_prefix(marker.as_bytes()).is_some_and(|rest| rest.starts_with(b"\n"));
-    if marked { marker.len() + 1 } else { 0 }
 }
 
 /// Takes a digest of what is given to it piece by piece.
@@ -218,11 +210,10 @@ fn without_returns(text: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::yaml::MARKER;
     use proptest::prelude::*;
 
     fn sealed_text(form: Form, text: &[u8]) -> Vec<u8> {
-        let body = &text[form.opening(text).unwrap()..];
+        let body = form.body(text).unwrap();
         [form.seal(&digest(body)).as_slice(), body].concat()
     }
 
@@ -246,10 +237,6 @@ mod tests {
         let value: serde_json::Value = serde_json::from_slice(&json).unwrap();
         assert_eq!(value["apiVersion"], "netwright.io/v1");
         assert!(value["writtenBy"].as_str().unwrap().starts_with("netwright (digest "));
-        for ((form, text), marker) in [(TEXTS[0], MARKER), (TEXTS[2], rollout::MARKER)] {
-            let marked = format!("{marker}\n{text}");
-            assert_eq!(sealed_text(form, marked.as_bytes()), sealed_text(form, text.as_bytes()));
-        }
     }
 
     #[test]
@@ -260,7 +247,7 @@ mod tests {
 
     #[test]
     fn a_file_that_lost_its_digest_was_edited_and_one_without_a_seal_is_foreign() {
-        assert_eq!(judged(Form::Yaml, format!("{MARKER}\nkind: K\n").as_bytes()), Standing::Edited);
+        assert_eq!(judged(Form::Yaml, b"# Written by netwright.\nkind: K\n"), Standing::Edited);
         assert_eq!(judged(Form::Yaml, b""), Standing::Foreign);
         assert_eq!(judged(Form::Json, b"{}"), Standing::Foreign);
         assert_eq!(judged(Form::Yaml, b"kind: K\n# Written by netwright\n"), Standing::Foreign);

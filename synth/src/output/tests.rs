@@ -2,8 +2,22 @@
 
 use super::destination::entries;
 use super::*;
-use crate::render::yaml::MARKER;
+use crate::render::Files;
 use proptest::prelude::*;
+
+impl Staged {
+    fn with(out: &Path, edited: Edited, files: &Files) -> Result<Self, OutputError> {
+        let staged = Self::new(out, edited)?;
+        files.iter().try_for_each(|(name, text)| staged.write(name, text))?;
+        Ok(staged)
+    }
+
+    /// The text of every YAML file that will stand at the destination.
+    fn read_back(&self) -> Result<Vec<(String, String)>, OutputError> {
+        let names = self.names().into_iter().filter(|name| Form::of(name) == Some(Form::Yaml));
+        names.map(|name| Ok((name.clone(), self.text(&name)?))).collect()
+    }
+}
 
 fn files(names: &[&str]) -> Files {
     names.iter().map(|name| ((*name).to_owned(), text(name, 0))).collect()
@@ -14,7 +28,7 @@ fn text(name: &str, version: usize) -> Vec<u8> {
     match Form::of(name) {
         Some(Form::Json) => format!("{{\n  \"name\": \"{name}\",\n  \"version\": {version}\n}}\n").into_bytes(),
         Some(Form::Markdown) => format!("# {name}\n\n{version}\n").into_bytes(),
-        _ => format!("{MARKER}\nname: {name}\nversion: {version}\n").into_bytes(),
+        _ => format!("name: {name}\nversion: {version}\n").into_bytes(),
     }
 }
 
@@ -161,7 +175,7 @@ fn a_file_written_in_pieces_is_the_same_as_one_written_at_once() {
     }
     let staged = Staged::new(&out, Edited::Keep).unwrap();
     let mut writer = staged.writer("list.json").unwrap();
-    writer.write_all(b"[]").unwrap();
+    assert_eq!(writer.write_all(b"[]").unwrap_err().kind(), std::io::ErrorKind::InvalidData);
     assert!(matches!(writer.finish(), Err(OutputError::Name { .. })));
     let mut writer = staged.writer("rollout.md").unwrap();
     writer.write_all(&text("rollout.md", 0)).unwrap();

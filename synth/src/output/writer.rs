@@ -19,8 +19,8 @@ pub struct Writer<'a> {
     path: PathBuf,
     file: BufWriter<File>,
     digester: Digesting,
-    /// The first bytes, until it is known what of them stands in the seal.
-    start: Option<Vec<u8>>,
+    /// Whether a first byte was written after the seal.
+    begun: bool,
 }
 
 /// For `Debug`, which has nothing to say of a digest half done.
@@ -32,8 +32,6 @@ impl std::fmt::Debug for Digesting {
     }
 }
 
-/// No opening is longer: the marker of YAML.
-const START: usize = 256;
 /// Stands in for the digest until that is known.
 const NO_DIGEST: Digest = [b'0'; 16];
 
@@ -44,7 +42,7 @@ impl<'a> Writer<'a> {
         let mut file = BufWriter::with_capacity(128 * 1024, file);
         file.write_all(&form.seal(&NO_DIGEST)).map_err(failed("write", &path))?;
         let digester = Digesting(Digester::default());
-        Ok(Self { staged, name: name.to_owned(), form, before, path, file, digester, start: Some(Vec::new()) })
+        Ok(Self { staged, name: name.to_owned(), form, before, path, file, digester, begun: false })
     }
 
     /// Ends the file.
@@ -52,8 +50,10 @@ impl<'a> Writer<'a> {
     /// # Errors
     ///
     /// Writing fails, or what was written is not of the form that its name says.
-    pub fn finish(mut self) -> Result<(), OutputError> {
-        self.begin().map_err(failed("write", &self.path))?.then_some(()).ok_or_else(|| no_object(&self.name))?;
+    pub fn finish(self) -> Result<(), OutputError> {
+        if !self.begun && self.form.body(b"").is_none() {
+            return Err(no_object(&self.name));
+        }
         let Self { staged, name, form, before, path, mut file, digester, .. } = self;
         let digest = digester.0.digest();
         let text = staged.decide(staged.standing(form, &name, before)?, &digest);
@@ -70,26 +70,17 @@ impl<'a> Writer<'a> {
         self.digester.0.take(bytes);
         self.file.write_all(bytes)
     }
-
-    /// Writes what was held back, without what stands in the seal; whether that is as it should be.
-    fn begin(&mut self) -> io::Result<bool> {
-        let Some(start) = self.start.take() else { return Ok(true) };
-        let Some(body) = self.form.opening(&start).and_then(|opening| start.get(opening..)) else { return Ok(false) };
-        self.put(body).map(|()| true)
-    }
 }
 
 impl Write for Writer<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.start {
-            None => self.put(bytes)?,
-            Some(start) => {
-                start.extend_from_slice(bytes);
-                if start.len() >= START && !self.begin()? {
-                    return Err(io::Error::new(io::ErrorKind::InvalidData, "the text is no JSON object"));
-                }
-            }
+        let mut rest = bytes;
+        if !self.begun && !bytes.is_empty() {
+            let refusal = || io::Error::new(io::ErrorKind::InvalidData, "the text is no JSON object");
+            rest = self.form.body(bytes).ok_or_else(refusal)?;
+            self.begun = true;
         }
+        self.put(rest)?;
         Ok(bytes.len())
     }
 

@@ -70,7 +70,7 @@ pub(super) struct Knowledge<'a> {
 }
 
 impl<'a> Knowledge<'a> {
-    fn new(observation: &'a Observation) -> Self {
+    pub(super) fn new(observation: &'a Observation) -> Self {
         let mut knowledge = Self {
             index: Index::new(observation),
             mesh: Mesh::new(&observation.inventory),

@@ -4,7 +4,7 @@
 
 use super::evidence::words;
 use super::form::{Form, Stage};
-use super::metadata::Metadata;
+use super::metadata::{ApiObject, Metadata};
 use super::yaml::{self, Above, Noted};
 use super::{Provenance, RenderError};
 use crate::infer::names::DEFAULT_DENY;
@@ -68,15 +68,7 @@ pub fn default_deny(namespace: &str, provenance: &Provenance, stage: Stage) -> R
     Ok(yaml::file(&[yaml::typed(&manifest.staged(stage), &Above::new())?]))
 }
 
-/// The fields of `NetworkPolicy` that are written, in the order in which people write them (k8s.io/api/networking/v1).
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Manifest<'a> {
-    api_version: &'static str,
-    kind: &'static str,
-    metadata: Metadata<'a>,
-    spec: Spec<'a>,
-}
+type Manifest<'a> = ApiObject<'a, Spec<'a>>;
 
 impl Manifest<'_> {
     /// As the object that Calico only logs: the same, word for word, under another name (projectcalico/api,

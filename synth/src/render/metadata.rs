@@ -1,4 +1,4 @@
-//! What every object that is written says of itself: its name, whose it is, and from what it was made.
+//! What every object that is written has in common: its kind, its name, whose it is, and from what it was made.
 
 use super::Provenance;
 use netwright_record::inventory::WorkloadRef;
@@ -6,6 +6,16 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+
+/// An object: its fields in the order in which people write them. `S` is the `spec` of its kind.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ApiObject<'a, S> {
+    pub(super) api_version: &'static str,
+    pub(super) kind: &'static str,
+    pub(super) metadata: Metadata<'a>,
+    pub(super) spec: S,
+}
 
 /// `metadata`, in the order in which people write it.
 #[derive(Debug, Serialize)]

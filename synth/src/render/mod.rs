@@ -201,14 +201,18 @@ fn policies(context: &Context, plan: &Plan, sink: &impl Sink) -> Result<Vec<Unsa
 /// # Errors
 ///
 /// A writer refused.
-pub fn network_policies(observation: &Observation, plan: &Plan) -> Result<Vec<(String, String)>, RenderError> {
-    let (provenance, form) = (Provenance::of(observation), Form::default());
+pub fn network_policies(
+    observation: &Observation,
+    plan: &Plan,
+    provenance: &Provenance,
+) -> Result<Vec<(String, String)>, RenderError> {
+    let form = Form::default();
     let policies = plan.policies.iter().map(|policy| {
-        let text = kubernetes::policy(observation, &plan.decided, policy, &provenance, &form)?;
+        let text = kubernetes::policy(observation, &plan.decided, policy, provenance, &form)?;
         Ok((policy_file(&policy.workload.namespace, &policy.name), text))
     });
     let denies = plan.default_deny.iter().map(|namespace| {
-        let text = kubernetes::default_deny(namespace, &provenance, Stage::Enforce)?;
+        let text = kubernetes::default_deny(namespace, provenance, Stage::Enforce)?;
         Ok((policy_file(namespace, DEFAULT_DENY), text))
     });
     policies.chain(denies).collect()

@@ -11,9 +11,6 @@ use serde_json::Value;
 use serde_saphyr::{Commented, DoubleQuoted, ser_options, to_string_with_options};
 use std::collections::BTreeMap;
 
-/// The first line of each document. In a file the seal stands in its place: see [`crate::output`].
-pub const MARKER: &str = "# Written by netwright.";
-
 /// Comments that stand beside scalars, by path: `/spec/egress/0/to/1/ipBlock/cidr`. Made safe when written.
 pub type Comments = BTreeMap<String, String>;
 
@@ -21,10 +18,10 @@ pub type Comments = BTreeMap<String, String>;
 /// when written.
 pub type Above = Vec<(&'static str, Vec<String>)>;
 
-/// A file of one document: the marker line, then `object`, its keys in the usual order. The same object gives the same bytes.
+/// A file of one document: `object`, its keys in the usual order. The same object gives the same bytes.
 pub fn document(object: &impl Serialize, comments: &Comments) -> Result<String, RenderError> {
     let value = serde_json::to_value(object).map_err(|error| RenderError::Yaml(error.to_string()))?;
-    Ok(file(&[body(&Annotated { value: &value, path: String::new(), comments })?]))
+    body(&Annotated { value: &value, path: String::new(), comments })
 }
 
 /// `object` as one document, its keys in the order of its fields; what stands beside a scalar is a [`Noted`]. For what is
@@ -33,16 +30,15 @@ pub fn typed(object: &impl Serialize, above: &Above) -> Result<String, RenderErr
     insert_above(&body(object)?, above)
 }
 
-/// A file of `documents`, below our marker.
+/// A file of `documents`.
 pub fn file(documents: &[String]) -> String {
-    format!("{MARKER}\n{}", documents.join("---\n"))
+    documents.join("---\n")
 }
 
-/// `file` with `remarks` below our marker, a line each. Made safe here.
+/// `file` with `remarks` above it, a line each. Made safe here.
 pub fn remarked(file: String, remarks: &[String]) -> String {
-    let Some((marker, rest)) = file.split_once('\n').filter(|_| !remarks.is_empty()) else { return file };
-    let lines: Vec<String> = remarks.iter().map(|remark| format!("# {}", text::plain(remark))).collect();
-    format!("{marker}\n{}\n{rest}", lines.join("\n"))
+    let lines: String = remarks.iter().map(|remark| format!("# {}\n", text::plain(remark))).collect();
+    lines + &file
 }
 
 fn body(object: &impl Serialize) -> Result<String, RenderError> {
@@ -95,7 +91,7 @@ impl<T: Serialize> Serialize for Noted<T> {
     }
 }
 
-/// A report for programs that read YAML: no marker, and nothing in it acts on a terminal.
+/// A report for programs that read YAML: nothing in it acts on a terminal.
 pub fn report(value: &impl Serialize) -> Result<String, RenderError> {
     let value = serde_json::to_value(value).map_err(|error| RenderError::Yaml(error.to_string()))?;
     let options = ser_options! { prefer_block_scalars: false };
@@ -292,7 +288,7 @@ mod tests {
             ["on", "off", "y", "N", "yes", "True", "null", "~", "1_000", "12:30", "12:30:45", "=", "<<", "0x1f", "017"]
         {
             let yaml = document(&json!({ "key": text, text: "value" }), &Comments::new()).unwrap();
-            for line in yaml.lines().skip(1) {
+            for line in yaml.lines() {
                 assert!(line.contains(['"', '\'']), "{text:?} is bare in {line:?}");
             }
         }
@@ -302,7 +298,7 @@ mod tests {
     fn a_comment_cannot_leave_its_line() {
         let comments = Comments::from([("/a/0/cidr".into(), "x.example\n- evil: \u{85}true\r# \u{2029}".into())]);
         let yaml = document(&json!({"a": [{"cidr": "198.18.0.1/32"}]}), &comments).unwrap();
-        assert_eq!(yaml.lines().count(), 3, "{yaml}");
+        assert_eq!(yaml.lines().count(), 2, "{yaml}");
         assert!(yaml.contains("- cidr: 198.18.0.1/32 # x.example\\u{a}"), "{yaml}");
         let read: Value = serde_yaml::from_str(&yaml).unwrap();
         assert_eq!(read, json!({"a": [{"cidr": "198.18.0.1/32"}]}));
@@ -312,6 +308,6 @@ mod tests {
     fn fields_come_in_the_usual_order() {
         let object = json!({"spec": {"egress": [], "podSelector": {}}, "kind": "K", "apiVersion": "v1"});
         let yaml = document(&object, &Comments::new()).unwrap();
-        assert_eq!(yaml, format!("{MARKER}\napiVersion: v1\nkind: K\nspec:\n  podSelector: {{}}\n  egress: []\n"));
+        assert_eq!(yaml, format!("apiVersion: v1\nkind: K\nspec:\n  podSelector: {{}}\n  egress: []\n"));
     }
 }

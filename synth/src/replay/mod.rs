@@ -132,6 +132,7 @@ impl<'a> Replaying<'a> {
         let mut alone = Replay::default();
         self.edge(number, edge, &mut alone);
         replay.denied.append(&mut alone.denied);
+        replay.not_denied.append(&mut alone.not_denied);
     }
 
     /// Notes whether an edge that is to be denied is.

@@ -19,7 +19,6 @@ use netwright_tests::world::{Addresses, Place, World, prerequisites};
 use serde_json::{Value, json};
 use statistics::Interval;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::Duration;
 use worker::{Remote, Workload};
 
@@ -46,18 +45,11 @@ enum Arm {
 
 const ARMS: [Arm; 5] = [Arm::Without, Arm::Sockets, Arm::Packets, Arm::Tcp, Arm::Again];
 
-fn main() -> ExitCode {
+fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let result = match arguments.first().map(String::as_str) {
+    match arguments.first().map(String::as_str) {
         Some("worker") => worker::run(&arguments),
         _ => bench(&arguments),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
     }
 }
 

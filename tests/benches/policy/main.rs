@@ -17,7 +17,6 @@ use peak_alloc::PeakAlloc;
 use serde_json::{Map, Value, json};
 use std::hint::black_box;
 use std::path::Path;
-use std::process::ExitCode;
 use std::time::Duration;
 
 #[global_allocator]
@@ -30,17 +29,7 @@ const LARGE: Shape = Shape { namespaces: 1000, workloads: 10, replicas: 10 };
 const QUESTIONS: usize = 64;
 const MIB: f64 = 1024.0 * 1024.0;
 
-fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn run() -> Result<()> {
+fn main() -> Result<()> {
     let folder = results::folder();
     let mut criterion = Criterion::default()
         .output_directory(&folder.join("criterion"))

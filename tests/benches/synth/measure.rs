@@ -8,7 +8,7 @@ use nix::sys::resource::{UsageWho, getrusage};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 /// The argument that makes this program the one in between.
@@ -56,20 +56,14 @@ pub(crate) fn netwright() -> Option<PathBuf> {
 }
 
 /// If this is the process in between: runs the command of its arguments and prints what that took.
-pub(crate) fn in_between() -> Option<ExitCode> {
+pub(crate) fn in_between() -> Option<Result<()>> {
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next()? != IN_BETWEEN {
         return None;
     }
     let mut command = Command::new(arguments.next()?);
     command.args(arguments).env("RUST_LOG", "netwright=info").env("NO_COLOR", "1");
-    Some(match between(&mut command) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    })
+    Some(between(&mut command))
 }
 
 fn between(command: &mut Command) -> Result<()> {

@@ -143,7 +143,7 @@ impl Text {
         };
         self.line(0, &format!("{label} {place}"));
         self.written.push('\n');
-        for line in yaml::document(&suggestion.yaml, &Comments::new())?.lines().filter(|line| *line != yaml::MARKER) {
+        for line in yaml::document(&suggestion.yaml, &Comments::new())?.lines() {
             self.line(4, line);
         }
         if !suggestion.notes.is_empty() {

@@ -9,11 +9,11 @@ use std::collections::BTreeSet;
 const SHORTEST_RUN: u32 = 3;
 /// The first port that a server without privileges may choose: those below are assigned to services (RFC 6335,
 /// section 6, system ports), so whoever answers there was told to.
-const FIRST_HIGH: u16 = 1024;
+pub const FIRST_HIGH: u16 = 1024;
 /// From how many high ports on a server is taken to choose them. A server that is told its ports has a handful: what it
 /// serves, metrics, health, administration. Ten is past any of those, and still seen on the first day of one that
 /// chooses.
-const MANY: usize = 10;
+pub const MANY: usize = 10;
 
 /// Ports written as ranges, and what that adds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

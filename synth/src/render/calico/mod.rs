@@ -11,7 +11,7 @@ mod selector;
 use super::context::Context;
 use super::form::Stage;
 use super::kubernetes::note;
-use super::metadata::Metadata;
+use super::metadata::{ApiObject, Metadata};
 use super::unsayable::Unsayable;
 use super::yaml::{self, Above, Noted};
 use super::{RenderError, Written};
@@ -83,15 +83,7 @@ fn not_a_label() -> RenderError {
     RenderError::Yaml("a label that is to be selected is none that Kubernetes takes".into())
 }
 
-/// The fields that are written, in the order in which people write them.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Manifest<'a> {
-    api_version: &'static str,
-    kind: &'static str,
-    metadata: Metadata<'a>,
-    spec: Spec,
-}
+type Manifest<'a> = ApiObject<'a, Spec>;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]

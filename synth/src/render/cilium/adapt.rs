@@ -3,8 +3,7 @@
 
 use super::labels::relevant;
 use crate::infer::rules::{Plan, Unprotected, WorkloadPolicy};
-use crate::render::Provenance;
-use crate::render::context::{Context, Knowledge};
+use crate::render::context::Knowledge;
 use crate::render::form::{Form, Stage};
 use netwright_record::Observation;
 use netwright_record::inventory::WorkloadRef;
@@ -22,10 +21,8 @@ pub(in super::super) fn adapted(observation: &Observation, mut plan: Plan, form:
     if !plan.policies.iter().any(changed) {
         return plan;
     }
-    let provenance = Provenance::of(observation);
-    let decided = plan.decided.clone();
-    let context = Context::new(observation, &decided, &provenance, form);
-    let unwritable = |policy: &&WorkloadPolicy| changed(policy) && !tells_apart(context.knowledge(), policy);
+    let knowledge = Knowledge::new(observation);
+    let unwritable = |policy: &&WorkloadPolicy| changed(policy) && !tells_apart(&knowledge, policy);
     let unwritable: BTreeSet<WorkloadRef> =
         plan.policies.iter().filter(unwritable).map(|policy| policy.workload.clone()).collect();
     without(plan, unwritable)

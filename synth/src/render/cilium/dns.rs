@@ -11,7 +11,7 @@ use netwright_record::{Observation, Protocol};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-const DNS: u16 = 53;
+use crate::infer::dns::DNS;
 /// The longest name that is taken.
 const LONGEST: usize = 255;
 

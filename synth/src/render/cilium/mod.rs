@@ -14,7 +14,7 @@ pub(super) use adapt::adapted;
 
 use super::context::Context;
 use super::form::Stage;
-use super::metadata::Metadata;
+use super::metadata::{ApiObject, Metadata};
 use super::unsayable::Unsayable;
 use super::yaml::{self, Above, Noted};
 use super::{RenderError, Written};
@@ -107,15 +107,7 @@ fn apart(dns: &Dns, direction: RuleDirection, rule: &Rule, gathered: Gathered) -
         .collect()
 }
 
-/// The fields that are written, in the order in which people write them.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Manifest<'a> {
-    api_version: &'static str,
-    kind: &'static str,
-    metadata: Metadata<'a>,
-    spec: Spec,
-}
+type Manifest<'a> = ApiObject<'a, Spec>;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]

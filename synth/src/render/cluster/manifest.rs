@@ -2,7 +2,7 @@
 
 use crate::infer::rules::Pods;
 use crate::render::Provenance;
-use crate::render::metadata::Metadata;
+use crate::render::metadata::{ApiObject, Metadata};
 use ipnet::IpNet;
 use netwright_record::Protocol;
 use netwright_record::inventory::Labels;
@@ -140,14 +140,7 @@ impl Object {
     }
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Manifest<'a> {
-    api_version: &'static str,
-    kind: &'static str,
-    metadata: Metadata<'a>,
-    spec: Spec<'a>,
-}
+type Manifest<'a> = ApiObject<'a, Spec<'a>>;
 
 #[derive(Serialize)]
 struct Spec<'a> {

@@ -11,7 +11,7 @@ mod sources;
 
 use super::context::Context;
 use super::form::Stage;
-use super::metadata::Metadata;
+use super::metadata::{ApiObject, Metadata};
 use super::unsayable::{Effect, Unsayable};
 use super::yaml::{self, Above};
 use super::{RenderError, Written};
@@ -64,15 +64,7 @@ fn text(context: &Context, metadata: Metadata, spec: Spec, above: &Above) -> Res
     Ok(yaml::file(&[yaml::typed(&Manifest { api_version, kind, metadata, spec }, above)?]))
 }
 
-/// The fields that are written, in the order in which people write them.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Manifest<'a> {
-    api_version: &'static str,
-    kind: &'static str,
-    metadata: Metadata<'a>,
-    spec: Spec<'a>,
-}
+type Manifest<'a> = ApiObject<'a, Spec<'a>>;
 
 #[derive(Serialize)]
 struct Spec<'a> {

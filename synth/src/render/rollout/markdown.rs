@@ -17,7 +17,7 @@ const TWO_DAYS_SECONDS: i64 = 2 * 24 * 3600;
 
 /// The whole file.
 pub(super) fn write(rollout: &Rollout) -> String {
-    let mut out = format!("{}\n\n# Order of roll-out\n\n", super::MARKER);
+    let mut out = String::from("# Order of roll-out\n\n");
     introduction(&mut out, rollout);
     out.push_str(HOW);
     let knows_days = lasts_two_days(rollout.observation.from, rollout.observation.until);

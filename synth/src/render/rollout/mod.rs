@@ -26,8 +26,6 @@ use std::collections::{BTreeMap, BTreeSet};
 pub const MARKDOWN: &str = "rollout.md";
 /// The file for programs.
 pub const JSON: &str = "rollout.json";
-/// The first line of [`MARKDOWN`]. In a file the seal stands in its place: see [`crate::output`].
-pub const MARKER: &str = "<!-- Written by netwright. -->";
 
 /// The order, in waves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,21 +100,7 @@ pub fn files(
     plan: &Plan,
     provenance: &Provenance,
 ) -> Result<[(&'static str, Vec<u8>); 2], RenderError> {
-    indexed_files(observation, &Index::new(observation), plan, provenance)
-}
-
-/// As [`files`], where the observation's index is there already.
-///
-/// # Errors
-///
-/// If the JSON cannot be written.
-pub fn indexed_files(
-    observation: &Observation,
-    index: &Index,
-    plan: &Plan,
-    provenance: &Provenance,
-) -> Result<[(&'static str, Vec<u8>); 2], RenderError> {
-    let rollout = Rollout::new(observation, index, plan, provenance);
+    let rollout = Rollout::new(observation, &Index::new(observation), plan, provenance);
     let mut json = Vec::new();
     json::write(&mut json, &rollout)?;
     Ok([(MARKDOWN, markdown::write(&rollout).into_bytes()), (JSON, json)])

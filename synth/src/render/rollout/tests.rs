@@ -39,12 +39,12 @@ fn the_shop() {
 }
 
 #[test]
-fn the_file_for_people_begins_with_the_marker_and_that_for_programs_says_what_it_is() {
+fn the_file_for_people_begins_with_its_title_and_that_for_programs_says_what_it_is() {
     let observation = shop().build();
     let (plan, provenance) =
         (infer(&observation, &Options::default(), &Decided::default()), Provenance::of(&observation));
     let [(_, markdown), (_, json)] = files(&observation, &plan, &provenance).unwrap();
-    assert_eq!(String::from_utf8(markdown).unwrap().lines().next(), Some(MARKER));
+    assert_eq!(String::from_utf8(markdown).unwrap().lines().next(), Some("# Order of roll-out"));
     let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
     assert_eq!((json["apiVersion"].as_str(), json["kind"].as_str()), (Some(API_VERSION), Some("RolloutOrder")));
     assert_eq!(json["waves"][1]["policies"][0]["exposed"], true);

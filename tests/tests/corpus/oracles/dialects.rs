@@ -1,20 +1,17 @@
 //! The definitions that Cilium, Istio, Calico and the network policy API publish, and with which an API server judges
 //! objects of theirs: what is written of each case in each dialect passes, strictly.
 
+use super::driver::Driver;
 use super::{none, program, runs};
 use crate::case::{Case, Run};
 use crate::snapshot::is_kustomization;
 use anyhow::{Context, Result, ensure};
 use netwright_tests::demo::netwright;
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 /// Lies beside the definitions.
 const DEFINITIONS: &str = "NETWRIGHT_CRDS";
-/// Lies beside an interpreter that has a validator.
-const INTERPRETER: &str = "NETWRIGHT_NCA";
 const FORMS: [&[&str]; 6] = [
     &["--dialect", "calico"],
     &["--dialect", "calico", "--stage", "audit"],
@@ -33,7 +30,7 @@ pub(super) fn definitions(cases: &[Case]) -> Result<()> {
         }
     }
     ensure!(files.len() > cases.len() * FORMS.len(), "only {} files", files.len());
-    let complaints = files.iter().zip(ask(&files)?);
+    let complaints = files.iter().zip(driver()?.ask::<Vec<String>>(&files)?);
     none(
         complaints
             .flat_map(|(file, complaints)| complaints.into_iter().map(|one| format!("{}: {one}", file.display())))
@@ -83,34 +80,12 @@ fn manifests(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
 }
 
 fn complaints(text: &str) -> Result<Vec<String>> {
-    let folder = tempfile::tempdir()?;
-    let file = folder.path().join("asked.yaml");
-    fs::write(&file, text)?;
-    ask(&[file])?.pop().context("no answer")
+    driver()?.ask_about(text)
 }
 
-/// What the definitions have against each file.
-fn ask(files: &[PathBuf]) -> Result<Vec<Vec<String>>> {
-    let interpreter = program(INTERPRETER)?.with_file_name("python3");
+/// Says what the definitions have against each file.
+fn driver() -> Result<Driver> {
     let definitions = program(DEFINITIONS)?;
-    let driver = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/oracles/definitions.py");
-    let mut child = Command::new(&interpreter)
-        .arg(&driver)
-        .arg(definitions.parent().context("the definitions have no folder")?)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("running {}", interpreter.display()))?;
-    let paths: String = files.iter().map(|file| format!("{}\n", file.display())).collect();
-    let mut stdin = child.stdin.take().context("no stdin")?;
-    // The driver answers while it is still being asked.
-    let writer = std::thread::spawn(move || stdin.write_all(paths.as_bytes()));
-    let output = child.wait_with_output()?;
-    ensure!(output.status.success(), "{} failed:\n{}", driver.display(), String::from_utf8_lossy(&output.stderr));
-    writer.join().map_err(|_| anyhow::anyhow!("the thread that asks panicked"))??;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let answers: Vec<Vec<String>> = text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
-    ensure!(answers.len() == files.len(), "{} files, {} answers", files.len(), answers.len());
-    Ok(answers)
+    let folder = definitions.parent().context("the definitions have no folder")?;
+    Ok(Driver { script: "definitions.py", arguments: vec![folder.to_owned()] })
 }

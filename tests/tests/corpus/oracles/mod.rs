@@ -4,6 +4,7 @@
 
 mod analyzer;
 mod dialects;
+mod driver;
 mod kustomize;
 mod python;
 

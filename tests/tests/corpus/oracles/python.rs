@@ -1,19 +1,18 @@
 //! kubernetes-validate, which holds a manifest against the schemas that Kubernetes publishes; and PyYAML, which reads
 //! YAML 1.1 as many tools around Kubernetes do, and so sees a boolean or a number where a text was left without quotes.
 
-use super::{none, program, runs};
+use super::driver::Driver;
+use super::{none, runs};
 use crate::case::Case;
 use crate::expect::documents;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::fs;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
 
-/// Lies beside the interpreter that has both packages.
-const VARIABLE: &str = "NETWRIGHT_NCA";
+/// Has both packages.
+const DRIVER: Driver = Driver { script: "manifests.py", arguments: Vec::new() };
 
 /// What the driver prints for one file.
 #[derive(Deserialize)]
@@ -25,7 +24,7 @@ struct Read {
 /// Every manifest passes strict validation.
 pub(super) fn schemas(cases: &[Case]) -> Result<()> {
     let files = files(cases)?;
-    let read = ask(&files)?;
+    let read: Vec<Read> = DRIVER.ask(&files)?;
     let complaints = files.iter().zip(read).flat_map(|(file, read)| {
         let complain = move |complaint| format!("{}: {complaint}", file.display());
         read.complaints.into_iter().map(complain)
@@ -36,10 +35,10 @@ pub(super) fn schemas(cases: &[Case]) -> Result<()> {
 /// A field that does not exist is complained of.
 pub(super) fn schemas_can_fail() -> Result<()> {
     let spec = json!({"podSelector": {}, "policyType": ["Ingress"]});
-    let read = ask_about(&manifest(&spec).to_string())?;
+    let read: Read = DRIVER.ask_about(&manifest(&spec).to_string())?;
     ensure!(!read.complaints.is_empty(), "an unknown field passed");
     let spec = json!({"podSelector": {}, "policyTypes": ["Ingress"]});
-    let read = ask_about(&manifest(&spec).to_string())?;
+    let read: Read = DRIVER.ask_about(&manifest(&spec).to_string())?;
     ensure!(read.complaints.is_empty(), "a sound manifest did not pass: {:?}", read.complaints);
     Ok(())
 }
@@ -48,7 +47,7 @@ pub(super) fn schemas_can_fail() -> Result<()> {
 pub(super) fn readings(cases: &[Case]) -> Result<()> {
     let files = files(cases)?;
     let mut differences = Vec::new();
-    for (file, read) in files.iter().zip(ask(&files)?) {
+    for (file, read) in files.iter().zip(DRIVER.ask::<Read>(&files)?) {
         let ours = documents(&fs::read_to_string(file)?)?;
         if ours != read.documents {
             let theirs = Value::Array(read.documents);
@@ -61,11 +60,11 @@ pub(super) fn readings(cases: &[Case]) -> Result<()> {
 /// Texts without their quotes are noticed, as keys and as values.
 pub(super) fn readings_can_fail() -> Result<()> {
     for bare in ["on: a", "a: off", "1_000: a", "a: 1_000", "a: 12:30", "a: 0b11_0", "a: 2026-11-01"] {
-        let (ours, theirs) = (documents(bare)?, ask_about(bare)?.documents);
+        let (ours, theirs) = (documents(bare)?, DRIVER.ask_about::<Read>(bare)?.documents);
         ensure!(ours != theirs, "{bare:?} was read alike: {theirs:?}");
     }
     for quoted in ["\"on\": \"y\"", "'1_000': '12:30'", "\"~\": \"null\""] {
-        ensure!(documents(quoted)? == ask_about(quoted)?.documents, "{quoted:?} was read otherwise");
+        ensure!(documents(quoted)? == DRIVER.ask_about::<Read>(quoted)?.documents, "{quoted:?} was read otherwise");
     }
     Ok(())
 }
@@ -84,35 +83,4 @@ fn files(cases: &[Case]) -> Result<Vec<PathBuf>> {
     }
     ensure!(files.len() > cases.len(), "only {} files", files.len());
     Ok(files)
-}
-
-fn ask_about(text: &str) -> Result<Read> {
-    let folder = tempfile::tempdir()?;
-    let file = folder.path().join("asked.yaml");
-    fs::write(&file, text)?;
-    ask(&[file])?.pop().context("no answer")
-}
-
-fn ask(files: &[PathBuf]) -> Result<Vec<Read>> {
-    let interpreter = program(VARIABLE)?.with_file_name("python3");
-    let driver = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/oracles/driver.py");
-    let mut child = Command::new(&interpreter)
-        .arg(&driver)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("running {}", interpreter.display()))?;
-    let paths: String = files.iter().map(|file| format!("{}\n", file.display())).collect();
-    let mut stdin = child.stdin.take().context("no stdin")?;
-    // The driver answers while it is still being asked.
-    let writer = std::thread::spawn(move || stdin.write_all(paths.as_bytes()));
-    let output = child.wait_with_output()?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{} failed:\n{errors}", driver.display());
-    writer.join().map_err(|_| anyhow::anyhow!("the thread that asks panicked"))??;
-    let read: Vec<Read> = text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
-    ensure!(read.len() == files.len(), "{} files, {} answers", files.len(), read.len());
-    Ok(read)
 }
