@@ -15,6 +15,7 @@ use netwright_record::{Endpoint, Observation, Protocol};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
+mod budget;
 mod options;
 
 /// Label values that YAML readers like to misread, and that Kubernetes takes.
@@ -179,7 +180,7 @@ fn policies(observation: &Observation, plan: &Plan) -> PolicySet {
 }
 
 /// A pod of `workload` as its template makes it, without an address.
-fn pod(observation: &Observation, workload: &WorkloadRef, name: &str) -> Pod {
+fn template_pod(observation: &Observation, workload: &WorkloadRef, name: &str) -> Pod {
     let declared = observation.inventory.workloads.iter().find(|declared| declared.workload == *workload).unwrap();
     Pod {
         namespace: workload.namespace.clone(),
@@ -228,7 +229,7 @@ proptest! {
             if widened.contains(client) || widened.contains(server) {
                 continue;
             }
-            let (from, to) = (pod(&observation, client, "client"), pod(&observation, server, "server"));
+            let (from, to) = (template_pod(&observation, client, "client"), template_pod(&observation, server, "server"));
             for (protocol, port) in [Protocol::Tcp, Protocol::Udp, Protocol::Sctp].into_iter().flat_map(|protocol| PORTS.map(|port| (protocol, port))) {
                 let verdict = policies.verdict(&cluster, &Party::Pod(&from), &Party::Pod(&to), convert::protocol(protocol), port);
                 let expected = seen.contains(&(client.clone(), server.clone(), protocol, port));

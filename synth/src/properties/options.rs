@@ -1,6 +1,6 @@
 //! Properties of what people ask for: decisions of a review, and rules wider than what was seen.
 
-use super::{PORTS, observation, pod, policies, seen};
+use super::{PORTS, observation, policies, seen, template_pod};
 use crate::infer::rules::Plan;
 use crate::infer::widen::{OverPermission, PeerWidth};
 use crate::infer::{Options, infer};
@@ -24,7 +24,7 @@ fn allowed<'a>(observation: &Observation, plan: &Plan, workloads: &[&'a Workload
     let (policies, cluster) = (policies(observation, plan), convert::cluster(&observation.inventory.namespaces));
     let pods: BTreeMap<&WorkloadRef, [Pod; 2]> = workloads
         .iter()
-        .map(|workload| (*workload, ["client", "server"].map(|name| pod(observation, workload, name))))
+        .map(|workload| (*workload, ["client", "server"].map(|name| template_pod(observation, workload, name))))
         .collect();
     let pairs = workloads.iter().flat_map(|client| workloads.iter().map(move |server| (*client, *server)));
     let questions = pairs.flat_map(|(client, server)| {

@@ -4,7 +4,7 @@
 use crate::index::Index;
 use crate::infer::cover::cidr::cover;
 use crate::infer::cover::special::Forbidden;
-use crate::infer::rules::{Peer, Rule, Target, Whom, WorkloadPolicy};
+use crate::infer::rules::{Peer, Port, PortMatch, Rule, Target, Whom, WorkloadPolicy};
 use crate::review::Decided;
 use ipnet::IpNet;
 use netwright_record::Observation;
@@ -26,9 +26,48 @@ pub(super) fn widen(
         let closed = decided.closed_blocks(&observation.edges);
         Forbidden::special_purpose().and(of_the_cluster(observation, index)).and(closed)
     });
-    let rules = policies.iter_mut().flat_map(|policy| policy.ingress.iter_mut().chain(&mut policy.egress));
-    let several = rules.filter(|rule| rule.peers.iter().filter(|peer| is_outside(peer)).nth(1).is_some());
-    several.map(|rule| widen_rule(rule, budget, &forbidden)).sum()
+    let directions = policies.iter_mut().flat_map(|policy| [&mut policy.ingress, &mut policy.egress]);
+    directions.map(|rules| widen_rules(rules, budget, &forbidden)).sum()
+}
+
+/// The rules of one workload in one direction.
+fn widen_rules(rules: &mut [Rule], budget: Option<NonZeroUsize>, forbidden: &Forbidden) -> usize {
+    let several = |rule: &Rule| rule.peers.iter().filter(|peer| is_outside(peer)).nth(1).is_some();
+    if !rules.iter().any(several) {
+        return 0;
+    }
+    let seen: Vec<Seen> = rules.iter().map(Seen::of).collect();
+    let rules = rules.iter_mut().filter(|rule| several(rule));
+    rules.map(|rule| widen_rule(rule, budget, forbidden, &seen)).sum()
+}
+
+/// The addresses outside that one rule names before it is widened, and the ports on which they were seen.
+struct Seen {
+    ports: Vec<Port>,
+    addresses: BTreeSet<IpAddr>,
+}
+
+impl Seen {
+    fn of(rule: &Rule) -> Self {
+        let outside = rule.peers.iter().filter(|peer| is_outside(peer));
+        Self { ports: rule.ports.clone(), addresses: outside.filter_map(address).collect() }
+    }
+
+    /// Whether its addresses were seen on all these ports.
+    fn is_on(&self, ports: &[Port]) -> bool {
+        ports.iter().all(|port| self.ports.iter().any(|of_seen| holds(of_seen, port)))
+    }
+}
+
+/// Whether every port that `narrow` stands for is among those of `wide`.
+fn holds(wide: &Port, narrow: &Port) -> bool {
+    wide.protocol == narrow.protocol
+        && match (&wide.at, &narrow.at) {
+            (PortMatch::Range { first, last }, PortMatch::Range { first: from, last: to }) => {
+                first <= from && to <= last
+            }
+            (wide, narrow) => wide == narrow,
+        }
 }
 
 /// The ranges and addresses that are the cluster's own, so that no block about what is outside may hold them.
@@ -42,22 +81,42 @@ fn of_the_cluster(observation: &Observation, index: &Index) -> Vec<IpNet> {
     addresses.map(|address| IpNet::from(*address)).chain(index.pod_ranges().iter().copied()).collect()
 }
 
-fn widen_rule(rule: &mut Rule, budget: Option<NonZeroUsize>, forbidden: &Forbidden) -> usize {
+fn widen_rule(rule: &mut Rule, budget: Option<NonZeroUsize>, forbidden: &Forbidden, seen: &[Seen]) -> usize {
     let (outside, mut peers): (Vec<Peer>, Vec<Peer>) =
         std::mem::take(&mut rule.peers).into_iter().partition(is_outside);
     let mut over_budget = 0;
+    // Two groups may have a block in common.
+    let mut blocks: BTreeMap<IpNet, BTreeSet<Whom>> = BTreeMap::new();
     for group in groups(outside) {
         let addresses: BTreeSet<IpAddr> = group.iter().filter_map(address).collect();
         let cover = cover(&addresses, budget, forbidden);
         over_budget += usize::from(cover.over_budget);
-        rule.widened.addresses = rule.widened.addresses.saturating_add(cover.unseen());
-        peers.extend(
-            cover.blocks.into_iter().map(|block| Peer { target: Target::block(block), whom: whom(&group, block) }),
-        );
+        for block in cover.blocks {
+            blocks.entry(block).or_default().extend(whom(&group, block));
+        }
     }
+    let all: Vec<IpNet> = blocks.keys().copied().collect();
+    rule.widened.addresses = unseen(&all, &rule.ports, seen);
+    let peer = |(block, whom): (IpNet, BTreeSet<Whom>)| Peer {
+        target: Target::block(block),
+        whom: whom.into_iter().collect(),
+    };
+    peers.extend(blocks.into_iter().map(peer));
     peers.sort_by(|a, b| a.target.cmp(&b.target));
     rule.peers = peers;
     over_budget
+}
+
+/// How many addresses `blocks` hold that were not seen on `ports`. Blocks of two groups may lie in one another, and an address
+/// of one group may have been seen by way of another, or in a rule for more ports.
+fn unseen(blocks: &[IpNet], ports: &[Port], seen: &[Seen]) -> u128 {
+    let blocks = IpNet::aggregate(&blocks.to_vec());
+    let size = |block: &IpNet| 1u128.checked_shl(u32::from(block.max_prefix_len() - block.prefix_len()));
+    let allowed = blocks.iter().fold(0u128, |sum, block| sum.saturating_add(size(block).unwrap_or(u128::MAX)));
+    let known: BTreeSet<IpAddr> =
+        seen.iter().filter(|seen| seen.is_on(ports)).flat_map(|seen| seen.addresses.iter().copied()).collect();
+    let inside = known.into_iter().filter(|address| blocks.iter().any(|block| block.contains(address))).count();
+    allowed.saturating_sub(u128::try_from(inside).unwrap_or(u128::MAX))
 }
 
 /// Whether a peer is one address outside the cluster.
@@ -98,10 +157,9 @@ fn groups(peers: Vec<Peer>) -> Vec<Vec<Peer>> {
 }
 
 /// Who of `group` is inside `block`.
-fn whom(group: &[Peer], block: IpNet) -> Vec<Whom> {
-    let inside = group.iter().filter(|peer| address(peer).is_some_and(|address| block.contains(&address)));
-    let whom: BTreeSet<Whom> = inside.flat_map(|peer| peer.whom.iter().cloned()).collect();
-    whom.into_iter().collect()
+fn whom(group: &[Peer], block: IpNet) -> impl Iterator<Item = Whom> {
+    let inside = group.iter().filter(move |peer| address(peer).is_some_and(|address| block.contains(&address)));
+    inside.flat_map(|peer| peer.whom.iter().cloned())
 }
 
 #[cfg(test)]
@@ -161,6 +219,32 @@ mod tests {
         let joined: &[(&[&str], &[&str])] =
             &[(&["a.example"], &["8.8.8.0", "8.8.8.2"]), (&["a.example", "b.example"], &["8.8.8.1", "8.8.8.3"])];
         assert_eq!(blocks(&plan(joined, 1)), ["8.8.8.0/30"]);
+    }
+
+    #[test]
+    fn a_block_of_two_names_stands_once_and_what_either_was_seen_at_is_not_added() {
+        let names: &[(&[&str], &[&str])] =
+            &[(&["a.example"], &["8.8.8.0", "8.8.8.2"]), (&["b.example"], &["8.8.8.1", "8.8.8.3"])];
+        let same = plan(names, 1);
+        assert_eq!((blocks(&same), same.widened().addresses), (vec!["8.8.8.0/30".to_owned()], 0));
+        let inside: &[(&[&str], &[&str])] =
+            &[(&["a.example"], &["8.8.8.0", "8.8.8.7"]), (&["b.example"], &["8.8.8.1", "8.8.8.2"])];
+        let inside = plan(inside, 1);
+        assert_eq!(blocks(&inside), ["8.8.8.0/29", "8.8.8.0/30"]);
+        assert_eq!(inside.widened().addresses, 4);
+    }
+
+    #[test]
+    fn an_address_that_was_seen_on_more_ports_is_not_added_on_fewer() {
+        let mut world = World::new();
+        let api = Endpoint::Workload(world.running("n", "api"));
+        for (text, port) in [("8.8.8.0", 443), ("8.8.8.3", 443), ("8.8.8.1", 443), ("8.8.8.1", 80)] {
+            world.edge(api.clone(), Endpoint::External { address: address(text) }, Tcp, port);
+        }
+        let options = Options { cidr_budget: Some(1), ..Options::default() };
+        let plan = infer(&world.build(), &options, &Decided::default());
+        assert_eq!(blocks(&plan), ["8.8.8.1/32", "8.8.8.0/30"]);
+        assert_eq!(plan.widened().addresses, 1);
     }
 
     #[test]
