@@ -3,7 +3,7 @@
 //! Two clusters share neither addresses nor nodes, so ends are compared by the names that mean the same in both.
 
 use netwright_record::inventory::WorkloadRef;
-use netwright_record::{Edge, Endpoint, Observation, Protocol};
+use netwright_record::{Edge, Endpoint, Name, Observation, Protocol};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -89,7 +89,8 @@ fn links(edges: &[Edge], namespaces: &BTreeMap<String, String>) -> BTreeSet<Link
 
 fn party(endpoint: &Endpoint, namespaces: &BTreeMap<String, String>) -> Party {
     let renamed = |workload: &WorkloadRef| {
-        let namespace = namespaces.get(&workload.namespace).unwrap_or(&workload.namespace).clone();
+        let namespace =
+            namespaces.get(workload.namespace.as_str()).map_or_else(|| workload.namespace.clone(), Name::from);
         WorkloadRef { namespace, ..workload.clone() }
     };
     match endpoint {

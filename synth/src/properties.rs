@@ -9,7 +9,7 @@ use crate::replay::replay;
 use crate::review::Decided;
 use crate::state::convert;
 use crate::testing::{World, address};
-use netwright_policy::{Labels, Party, Pod, PolicySet, Source};
+use netwright_policy::{Party, Pod, PolicySet, Source};
 use netwright_record::inventory::{HeldAddress, WorkloadRef};
 use netwright_record::{Endpoint, Observation, Protocol};
 use proptest::prelude::*;
@@ -135,8 +135,8 @@ fn workload(world: &mut World, number: usize, shape: &Shape) -> WorkloadRef {
 fn connect(world: &mut World, workloads: &[WorkloadRef], connection: &Connection) {
     let endpoint = |end: &End| match end {
         End::Workload(number) => Endpoint::Workload(workloads[*number].clone()),
-        End::Node(number) => Endpoint::Node { name: format!("n{number}"), workload: None },
-        End::Name(number) => Endpoint::ExternalName { names: [format!("name{number}\n- evil.example")].into() },
+        End::Node(number) => Endpoint::Node { name: format!("n{number}").into(), workload: None },
+        End::Name(number) => Endpoint::ExternalName { names: [format!("name{number}\n- evil.example").into()].into() },
         End::Address(number) => Endpoint::External { address: [198, 18, 5, *number].into() },
         End::LinkLocal(number) => Endpoint::LinkLocal { address: [169, 254, 169, *number].into() },
         End::ApiServer => Endpoint::ApiServer,
@@ -183,9 +183,9 @@ fn policies(observation: &Observation, plan: &Plan) -> PolicySet {
 fn template_pod(observation: &Observation, workload: &WorkloadRef, name: &str) -> Pod {
     let declared = observation.inventory.workloads.iter().find(|declared| declared.workload == *workload).unwrap();
     Pod {
-        namespace: workload.namespace.clone(),
+        namespace: (&workload.namespace).into(),
         name: name.into(),
-        labels: declared.labels.clone(),
+        labels: (&declared.labels).into(),
         addresses: Vec::new(),
         node_addresses: Vec::new(),
         ports: Vec::new(),
@@ -246,7 +246,7 @@ proptest! {
         prop_assert_eq!(policies.policies().len(), plan.policies.len() + plan.default_deny.len());
         for policy in &plan.policies {
             let read = policies.policies().iter().find(|read| read.name == policy.name && read.namespace == policy.workload.namespace).unwrap();
-            let matches = |labels: &Labels| read.pod_selector.matches(|key| labels.get(key).map(String::as_str));
+            let matches = |labels: &netwright_record::Labels| read.pod_selector.matches(|key| labels.get(key).map(|value| value.as_str()));
             prop_assert!(matches(&policy.selection.pods.labels));
             for key in policy.selection.pods.labels.keys() {
                 let mut without = policy.selection.pods.labels.clone();

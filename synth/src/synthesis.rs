@@ -276,7 +276,7 @@ mod tests {
     fn manifests_that_cannot_be_parsed_are_not_put_in_place() {
         let message = refused(|plan| {
             for policy in &mut plan.policies {
-                Arc::make_mut(&mut policy.selection.pods).labels.insert("a b".into(), "=".into());
+                Arc::make_mut(&mut policy.selection.pods).labels.insert("a b", "=");
             }
         });
         assert!(message.contains("cannot parse the manifests") && message.contains("podSelector"), "{message}");

@@ -29,7 +29,7 @@ fn observation(folder: &Path) -> String {
     let ends = [
         Endpoint::Node { name: HOSTILE.into(), workload: Some(hostile.clone()) },
         Endpoint::Node { name: HOSTILE.into(), workload: None },
-        Endpoint::ExternalName { names: [HOSTILE.to_owned()].into() },
+        Endpoint::ExternalName { names: [HOSTILE.into()].into() },
         Endpoint::Workload(account),
     ];
     for (port, end) in (1..).zip(ends) {

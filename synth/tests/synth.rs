@@ -96,7 +96,7 @@ fn long_to_prove() -> Observation {
     let mut world = World::new();
     for number in 0..40 {
         let client = Endpoint::Workload(world.running("shop", &format!("client{number}")));
-        let server = Endpoint::ExternalName { names: ["objects.example".to_owned()].into() };
+        let server = Endpoint::ExternalName { names: ["objects.example".into()].into() };
         world.edge(client, server, Protocol::Tcp, 443).server_addresses =
             (0..400u16).map(|host| [198, 18, (host / 250) as u8, (host % 250) as u8].into()).collect();
     }
@@ -129,7 +129,7 @@ fn an_interrupted_synthesis_leaves_nothing_behind() {
 fn what_is_printed_or_written_as_json_cannot_act_on_a_terminal() {
     let mut world = World::new();
     let web = Endpoint::Workload(world.running("n", "web"));
-    let names = ["\u{9b}31m\u{202e}\u{7f}.example".to_owned()].into();
+    let names = ["\u{9b}31m\u{202e}\u{7f}.example".into()].into();
     world.edge(web, Endpoint::ExternalName { names }, Protocol::Tcp, 443).server_addresses =
         [address("198.18.0.7")].into();
     world.observation.header.cluster = Some("\u{9b}31m\u{202e}\u{7f}".to_owned());
@@ -324,7 +324,7 @@ fn hostile_names_stay_inside_comments_and_strings() {
     let mut world = World::new();
     let web = world.workload("n", "Deployment", "web", &[("app", "on"), ("y", "1_000")]);
     world.pod(&web, "n1", &[("app", "on"), ("y", "1_000")]);
-    let names = ["a.example\n    - ipBlock: {cidr: 0.0.0.0/0}", "\u{1b}]0;x\u{7}", "# x"].map(String::from).into();
+    let names = ["a.example\n    - ipBlock: {cidr: 0.0.0.0/0}", "\u{1b}]0;x\u{7}", "# x"].map(Into::into).into();
     world.edge(Endpoint::Workload(web), Endpoint::ExternalName { names }, Protocol::Tcp, 443).server_addresses =
         [address("198.18.0.7")].into();
     let desk = Desk::with(&world.build());

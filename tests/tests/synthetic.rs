@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed, as it should")]
 
 use netwright_record::inventory::WorkloadRef;
-use netwright_record::{Endpoint, Observation, file};
+use netwright_record::{Endpoint, Name, Observation, file};
 use netwright_tests::synthetic::{Shape, observation};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -68,7 +68,7 @@ fn all_that_makes_clusters_hard_is_there() {
     for kind in ["Deployment", "StatefulSet", "DaemonSet", "CronJob", "Job"] {
         assert!(inventory.workloads.iter().any(|workload| workload.workload.kind == kind), "{kind}");
     }
-    let mut hashes = BTreeMap::<&WorkloadRef, BTreeSet<&String>>::new();
+    let mut hashes = BTreeMap::<&WorkloadRef, BTreeSet<&Name>>::new();
     for pod in &inventory.pods {
         hashes.entry(&pod.workload).or_default().extend(pod.labels.get("pod-template-hash"));
     }

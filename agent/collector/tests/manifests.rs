@@ -181,7 +181,7 @@ spec: {containers: []}
 #[test]
 fn an_object_that_stands_there_twice_is_told() {
     let manifests = read(&[("base/web.yaml", WEB), ("overlay/web.yaml", &WEB.replace("v3", "v4"))]);
-    assert_eq!(template(&manifests, "shop/Deployment/web").labels["version"], "v4");
+    assert_eq!(template(&manifests, "shop/Deployment/web").labels.get("version").unwrap(), "v4");
     let [warning @ InventoryWarning::Repeated { .. }] = manifests.warnings.as_slice() else {
         panic!("{:?}", manifests.warnings)
     };

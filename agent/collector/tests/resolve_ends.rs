@@ -14,7 +14,7 @@ fn a_pod_is_known_by_its_uid_and_its_peer_by_address() {
     let edge = edge(&[egress("n1", pod("front-1"), "10.244.2.30", 5432)]);
     assert_eq!(brief(&edge), "shop/Deployment/front -> shop/Deployment/db:5432/TCP");
     assert!(edge.services.is_empty() && edge.client_addresses.is_empty() && edge.server_addresses.is_empty());
-    assert_eq!(edge.nodes, ["n1".to_owned()].into());
+    assert_eq!(edge.nodes, ["n1".into()].into());
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn addresses_that_name_nobody_are_unresolved() {
 #[test]
 fn outside_is_known_by_name_where_there_is_one() {
     let named = edge(&[egress("n1", pod("front-1"), "198.18.0.1", 443).named(&["api.example"])]);
-    assert_eq!(named.server, Endpoint::ExternalName { names: ["api.example".to_owned()].into() });
+    assert_eq!(named.server, Endpoint::ExternalName { names: ["api.example".into()].into() });
     assert_eq!(named.server_addresses, ["198.18.0.1".parse().unwrap()].into());
     let bare = edge(&[egress("n1", pod("front-1"), "198.18.0.1", 443)]);
     assert_eq!(bare.server, Endpoint::External { address: "198.18.0.1".parse().unwrap() });

@@ -21,7 +21,7 @@ fn both_ends_of_a_connection_are_one_edge_with_the_larger_count() {
     assert_eq!((edge.activity.connections, edge.activity.failed), (7, 2));
     assert_eq!((edge.activity.first, edge.activity.last), (at(0), at(80)));
     assert_eq!(edge.activity.hours.count(), 2);
-    assert_eq!(edge.nodes, ["n1".to_owned(), "n2".to_owned()].into());
+    assert_eq!(edge.nodes, ["n1".into(), "n2".into()].into());
     assert_eq!(edge.services.len(), 1);
 }
 

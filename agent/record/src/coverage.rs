@@ -1,14 +1,14 @@
 //! What was watched, and what was lost: the part of an observation that says how far to trust the rest.
 
-use crate::Time;
 use crate::activity::is_zero;
+use crate::{Name, Time};
 use serde::{Deserialize, Serialize};
 
 /// One stretch of time in which one agent watched one node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Coverage {
     /// The node's name.
-    pub node: String,
+    pub node: Name,
     /// Which run of the agent this was: unique a start, so that gaps between runs show.
     pub run: String,
     /// From when the hooks were attached, or the previous stretch of the same run ended.

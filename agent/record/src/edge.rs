@@ -2,7 +2,7 @@
 
 use crate::flow::{Flow, Protocol};
 use crate::inventory::WorkloadRef;
-use crate::{Activity, activity};
+use crate::{Activity, Name, activity};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -38,7 +38,7 @@ pub struct Edge {
     pub activity: Activity,
     /// The nodes whose agents reported it.
     #[serde(default)]
-    pub nodes: BTreeSet<String>,
+    pub nodes: BTreeSet<Name>,
 }
 
 impl Edge {
@@ -55,7 +55,7 @@ pub enum Endpoint {
     /// A node: its own processes, or a host-network pod, which a policy sees as the node.
     Node {
         /// The node's name.
-        name: String,
+        name: Name,
         /// The host-network workload, where it is known which one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         workload: Option<WorkloadRef>,
@@ -70,7 +70,7 @@ pub enum Endpoint {
     /// Outside the cluster, reached by name. The addresses are on the edge.
     ExternalName {
         /// The names the client had asked for; several where one address had several.
-        names: BTreeSet<String>,
+        names: BTreeSet<Name>,
     },
     /// Outside the cluster, no name known.
     External {
@@ -119,9 +119,9 @@ impl fmt::Display for Endpoint {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ServiceRef {
     /// The Service's namespace.
-    pub namespace: String,
+    pub namespace: Name,
     /// The Service's name.
-    pub name: String,
+    pub name: Name,
     /// The Service's own port (not the target port).
     pub port: u16,
 }

@@ -1,6 +1,6 @@
 //! What one node saw: the record an agent makes before anyone knows who the other end was.
 
-use crate::Activity;
+use crate::{Activity, Name};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -11,7 +11,7 @@ use std::str::FromStr;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flow {
     /// The node that saw it.
-    pub node: String,
+    pub node: Name,
     /// Whether the local end was the client or the server.
     pub direction: Direction,
     /// The transport protocol.
@@ -28,7 +28,7 @@ pub struct Flow {
     /// The DNS names by which the local end had learned `remote`: what it asked for, not what CNAMEs led to.
     /// Lower case, without the trailing dot. Text from the network: escape it wherever it is shown.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub names: BTreeSet<String>,
+    pub names: BTreeSet<Name>,
     /// When and how often.
     pub activity: Activity,
 }
@@ -99,7 +99,7 @@ pub enum Local {
     /// A pod, known by the UID in its cgroup path.
     Pod {
         /// The pod's `metadata.uid`.
-        uid: String,
+        uid: Name,
         /// The local address, where the socket had one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         ip: Option<IpAddr>,

@@ -1,15 +1,13 @@
 //! What the cluster consisted of while it was watched: who could have been at an address, and how they can be selected.
 
-use crate::Time;
 use crate::edge::ServiceRef;
 use crate::flow::Protocol;
+use crate::{Name, Time};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 
-/// Labels, ordered so that they are written the same way each time.
-pub type Labels = BTreeMap<String, String>;
+pub use crate::labels::Labels;
 
 /// The whole inventory. Each vector is one kind of record in the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,7 +34,7 @@ pub struct Inventory {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Namespace {
     /// `metadata.name`.
-    pub name: String,
+    pub name: Name,
     /// `metadata.labels`; the API server always sets `kubernetes.io/metadata.name`.
     #[serde(default)]
     pub labels: Labels,
@@ -46,12 +44,12 @@ pub struct Namespace {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct WorkloadRef {
     /// The namespace.
-    pub namespace: String,
+    pub namespace: Name,
     /// The kind, as in the owner's manifest: `Deployment`, `CronJob`, `Pod`.
     #[serde(rename = "workload_kind")]
-    pub kind: String,
+    pub kind: Name,
     /// The name.
-    pub name: String,
+    pub name: Name,
 }
 
 /// For logs and error messages: `shop/Deployment/cart`.
@@ -85,7 +83,7 @@ pub struct Workload {
     pub replicas: Option<u32>,
     /// The ServiceAccount its pods run as.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub service_account: Option<String>,
+    pub service_account: Option<Name>,
     /// `metadata.creationTimestamp`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created: Option<Time>,
@@ -96,7 +94,7 @@ pub struct Workload {
 pub struct ContainerPort {
     /// `name`, where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
+    pub name: Option<Name>,
     /// `protocol`, TCP by default.
     pub protocol: Protocol,
     /// `containerPort`.
@@ -107,14 +105,14 @@ pub struct ContainerPort {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pod {
     /// `metadata.namespace`.
-    pub namespace: String,
+    pub namespace: Name,
     /// `metadata.name`.
-    pub name: String,
+    pub name: Name,
     /// `metadata.uid`.
-    pub uid: String,
+    pub uid: Name,
     /// `spec.nodeName`; absent while unscheduled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub node: Option<String>,
+    pub node: Option<Name>,
     /// The workload it belongs to.
     pub workload: WorkloadRef,
     /// `metadata.labels`, all of them.
@@ -131,7 +129,7 @@ pub struct Pod {
     pub ports: Vec<ContainerPort>,
     /// `spec.serviceAccountName`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub service_account: Option<String>,
+    pub service_account: Option<Name>,
 }
 
 /// An address and the time in which it was held, half open: `from <= t < until`.
@@ -151,12 +149,12 @@ pub struct HeldAddress {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {
     /// `metadata.namespace`.
-    pub namespace: String,
+    pub namespace: Name,
     /// `metadata.name`.
-    pub name: String,
+    pub name: Name,
     /// `spec.type`: `ClusterIP`, `NodePort`, `LoadBalancer`, `ExternalName`.
     #[serde(rename = "type")]
-    pub service_type: String,
+    pub service_type: Name,
     /// `spec.clusterIPs` without `None`: empty for a headless Service.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cluster_ips: Vec<IpAddr>,
@@ -165,7 +163,7 @@ pub struct Service {
     pub external_ips: Vec<IpAddr>,
     /// `spec.externalTrafficPolicy`, where it is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub external_traffic_policy: Option<String>,
+    pub external_traffic_policy: Option<Name>,
     /// `spec.selector`.
     #[serde(default)]
     pub selector: Labels,
@@ -182,7 +180,7 @@ pub struct Service {
 pub struct ServicePort {
     /// `name`; absent where the Service has just one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
+    pub name: Option<Name>,
     /// `protocol`, TCP by default.
     pub protocol: Protocol,
     /// The Service's own port.
@@ -200,7 +198,7 @@ pub struct Backend {
     pub address: HeldAddress,
     /// `targetRef.uid` where the endpoint is a pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pod_uid: Option<String>,
+    pub pod_uid: Option<Name>,
     /// The target ports: `name` is that of the Service port each belongs to.
     #[serde(default)]
     pub ports: Vec<ContainerPort>,
@@ -210,7 +208,7 @@ pub struct Backend {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Node {
     /// `metadata.name`.
-    pub name: String,
+    pub name: Name,
     /// `metadata.labels`.
     #[serde(default)]
     pub labels: Labels,
@@ -226,9 +224,9 @@ pub struct Node {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CronJob {
     /// `metadata.namespace`.
-    pub namespace: String,
+    pub namespace: Name,
     /// `metadata.name`.
-    pub name: String,
+    pub name: Name,
     /// `spec.schedule`.
     pub schedule: String,
     /// `spec.timeZone`.
@@ -255,9 +253,9 @@ pub struct ApiExtension {
     /// The object's kind: `ValidatingWebhookConfiguration`, `MutatingWebhookConfiguration`, `APIService`, or
     /// `CustomResourceDefinition` for a conversion webhook.
     #[serde(rename = "extension_kind")]
-    pub kind: String,
+    pub kind: Name,
     /// `metadata.name`.
-    pub name: String,
+    pub name: Name,
     /// The Service and its port (443 where the object names none).
     pub service: ServiceRef,
 }

@@ -16,6 +16,8 @@ pub mod file;
 pub mod flow;
 mod hours;
 pub mod inventory;
+pub mod labels;
+mod name;
 pub mod observation;
 
 pub use activity::{Activity, Hours};
@@ -23,6 +25,8 @@ pub use coverage::{Coverage, Ended, Losses};
 pub use edge::{Edge, Endpoint, ServiceRef, Unresolved};
 pub use file::{Header, ReadError, Record, Warning, Window};
 pub use flow::{Direction, Flow, Local, Protocol};
+pub use labels::Labels;
+pub use name::Name;
 pub use observation::Observation;
 
 /// An instant, written as RFC 3339 in UTC.

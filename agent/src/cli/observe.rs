@@ -6,7 +6,7 @@ use crate::probe::{Config, UdpHooks};
 use crate::recorder::{Drained, Recorder};
 use crate::spool::{Segments, assemble, segments};
 use anyhow::{Context as _, bail};
-use netwright_record::{Coverage, Ended, Header, Observation, Time, Window, file};
+use netwright_record::{Coverage, Ended, Header, Name, Observation, Time, Window, file};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -90,7 +90,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
 struct Session {
     recorder: Recorder,
     segments: Segments,
-    node: String,
+    node: Name,
     run: String,
     /// Up to when everything is in a segment.
     from: Time,
@@ -103,7 +103,7 @@ impl Session {
         let mount = cgroups::mount_point(&mounts).context(
             "no cgroup v2 hierarchy is mounted: mount one (mount -t cgroup2 none PATH); `netwright-agent doctor` tells more",
         )?;
-        let node = args.node.clone().map_or_else(host_name, Ok)?;
+        let node = Name::from(args.node.clone().map_or_else(host_name, Ok)?);
         let run = run_id(Time::now());
         let segments = Segments::create(&args.out, run.clone())?;
         let mut config = Config::new(args.cgroup.clone().unwrap_or_else(|| mount.clone()));
@@ -116,7 +116,7 @@ impl Session {
         for note in recorder.notes() {
             tracing::warn!("degraded: {note}");
         }
-        tracing::info!(cgroup = %watched.display(), node, "watching");
+        tracing::info!(cgroup = %watched.display(), node = node.as_str(), "watching");
         Ok(Self { recorder, segments, node, run, from: now(), pending: Drained::default() })
     }
 

@@ -7,7 +7,7 @@ pub use names::Names;
 pub use table::{Delta, Table};
 
 use netwright_record::flow::Flow;
-use netwright_record::{Direction, Protocol};
+use netwright_record::{Direction, Name, Protocol};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -16,7 +16,7 @@ use std::net::IpAddr;
 /// end has a TCP flow to that address, or to another with the same name. Returns how many flows went. O(flows).
 pub fn drop_address_selection(flows: &mut Vec<Flow>) -> usize {
     let mut addresses: BTreeSet<(String, IpAddr)> = BTreeSet::new();
-    let mut names: BTreeSet<(String, String)> = BTreeSet::new();
+    let mut names: BTreeSet<(String, Name)> = BTreeSet::new();
     for flow in flows.iter().filter(|flow| flow.protocol == Protocol::Tcp && flow.direction == Direction::Egress) {
         let local = local_key(flow);
         names.extend(flow.names.iter().map(|name| (local.clone(), name.clone())));
@@ -62,7 +62,7 @@ mod tests {
             remote: remote.parse().unwrap(),
             port: 443,
             remote_port: None,
-            names: name.map(str::to_owned).into_iter().collect(),
+            names: name.map(Name::from).into_iter().collect(),
             activity,
         }
     }

@@ -1,6 +1,7 @@
 //! Which names each client had learned for an address: DNS answers, attributed to who asked.
 
 use crate::probe::DnsMessage;
+use netwright_record::Name;
 use simple_dns::rdata::RData;
 use simple_dns::{Packet, PacketFlag};
 use std::collections::{BTreeSet, HashMap};
@@ -16,7 +17,7 @@ const HEADER: usize = 12;
 /// What was learned. Never forgotten while the agent runs: a client may keep an address for longer than its TTL.
 #[derive(Debug, Default)]
 pub struct Names {
-    learned: HashMap<IpAddr, HashMap<IpAddr, BTreeSet<String>>>,
+    learned: HashMap<IpAddr, HashMap<IpAddr, BTreeSet<Name>>>,
     kept: usize,
     /// Answers that could not be parsed, since they were last asked for.
     pub malformed: u64,
@@ -40,7 +41,7 @@ impl Names {
     }
 
     /// The names by which any of these clients knows the address.
-    pub fn of(&self, clients: impl IntoIterator<Item = IpAddr>, address: IpAddr) -> BTreeSet<String> {
+    pub fn of(&self, clients: impl IntoIterator<Item = IpAddr>, address: IpAddr) -> BTreeSet<Name> {
         clients
             .into_iter()
             .filter_map(|client| self.learned.get(&client)?.get(&address))
@@ -63,7 +64,7 @@ impl Names {
             return;
         }
         self.kept += 1;
-        names.insert(name.to_owned());
+        names.insert(name.into());
     }
 }
 
@@ -116,12 +117,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use simple_dns::rdata::{A, CNAME};
-    use simple_dns::{CLASS, Name, QCLASS, QTYPE, Question, ResourceRecord, TYPE};
+    use simple_dns::{CLASS, Name as DnsName, QCLASS, QTYPE, Question, ResourceRecord, TYPE};
 
     fn answer(asked: &str, records: Vec<ResourceRecord<'static>>) -> DnsMessage {
         let mut packet = Packet::new_reply(1);
         packet.questions.push(Question::new(
-            Name::new(asked).unwrap().into_owned(),
+            DnsName::new(asked).unwrap().into_owned(),
             QTYPE::TYPE(TYPE::A),
             QCLASS::CLASS(CLASS::IN),
             false,
@@ -137,7 +138,7 @@ mod tests {
     }
 
     fn record(name: &'static str, rdata: RData<'static>) -> ResourceRecord<'static> {
-        ResourceRecord::new(Name::new_unchecked(name), CLASS::IN, 60, rdata)
+        ResourceRecord::new(DnsName::new_unchecked(name), CLASS::IN, 60, rdata)
     }
 
     fn address(name: &'static str) -> ResourceRecord<'static> {
@@ -147,7 +148,7 @@ mod tests {
     #[test]
     fn an_address_behind_cnames_belongs_to_the_name_that_was_asked_for() {
         let mut names = Names::default();
-        let alias = record("Billing.Example", RData::CNAME(CNAME(Name::new_unchecked("edge.cdn.example"))));
+        let alias = record("Billing.Example", RData::CNAME(CNAME(DnsName::new_unchecked("edge.cdn.example"))));
         names.learn(&answer("Billing.Example", vec![alias, address("edge.cdn.example")]));
         let client = "10.0.0.1".parse().unwrap();
         let learned = names.of([client], "198.18.0.9".parse().unwrap());

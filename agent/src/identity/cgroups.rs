@@ -1,5 +1,6 @@
 //! The cgroup hierarchy as an index: the id that the kernel reports (the directory's inode number) to a path, and who owns it.
 
+use netwright_record::Name;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -14,7 +15,7 @@ pub enum Owner {
     /// A pod, by the UID in the path.
     Pod {
         /// `metadata.uid`.
-        uid: String,
+        uid: Name,
     },
     /// The node: anything outside every pod.
     Host,
@@ -75,7 +76,7 @@ impl Cgroups {
             return;
         }
         for entry in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
-            let own = pod_uid(&entry.file_name().to_string_lossy()).map(|uid| Owner::Pod { uid });
+            let own = pod_uid(&entry.file_name().to_string_lossy()).map(|uid| Owner::Pod { uid: uid.into() });
             self.walk(&entry.path(), own.as_ref().unwrap_or(owner), depth + 1);
         }
     }

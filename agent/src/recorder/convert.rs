@@ -8,7 +8,7 @@ use crate::identity::{Owner, addresses};
 use crate::sockets::{self, Namespace};
 use netwright_abi::{FlowKey, direction, protocol};
 use netwright_record::activity::{Hours, hour_of};
-use netwright_record::{Activity, Direction, Flow, Local, Protocol};
+use netwright_record::{Activity, Direction, Flow, Local, Name, Protocol};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -38,7 +38,7 @@ impl Recorder {
     }
 
     /// The names by which the local end knows `remote`. A pod asks from any of its addresses: over IPv4 for an IPv6 one too.
-    pub(super) fn names_of(&mut self, local: &Local, remote: IpAddr) -> BTreeSet<String> {
+    pub(super) fn names_of(&mut self, local: &Local, remote: IpAddr) -> BTreeSet<Name> {
         let mut clients: BTreeSet<IpAddr> = local.ip().into_iter().collect();
         if let Local::Pod { uid, .. } = local {
             clients.extend(self.pod_addresses(&uid.clone()));
@@ -48,7 +48,7 @@ impl Recorder {
 
     /// The addresses of a pod: those its sockets had, and all of its namespace, which is looked at until it was found once.
     pub(super) fn pod_addresses(&mut self, uid: &str) -> Vec<IpAddr> {
-        let looks = self.address_looks.entry(uid.to_owned()).or_default();
+        let looks = self.address_looks.entry(uid.into()).or_default();
         if *looks < LOOKS {
             *looks += 1;
             self.look_for_addresses(uid);

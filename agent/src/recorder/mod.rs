@@ -15,7 +15,7 @@ use crate::probe::{Config, Probe, ProbeError, monotonic_now};
 use crate::sockets;
 use anyhow::Context as _;
 use netwright_abi::{Announcement, FlowKey, FlowValue, announcement};
-use netwright_record::{Flow, Losses};
+use netwright_record::{Flow, Losses, Name};
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use watch::Watches;
@@ -44,14 +44,14 @@ impl Drained {
 /// See the module.
 pub struct Recorder {
     probe: Probe,
-    node: String,
+    node: Name,
     proc: PathBuf,
     mount: PathBuf,
     flow_entries: usize,
     cgroups: Cgroups,
     identities: Identities,
     /// How often each pod's addresses were looked for.
-    address_looks: HashMap<String, u8>,
+    address_looks: HashMap<Name, u8>,
     table: Table,
     names: Names,
     watches: Watches,
@@ -61,7 +61,7 @@ pub struct Recorder {
 
 impl Recorder {
     /// Attaches the programs and reads what exists already. `mount` is where cgroup v2 is mounted.
-    pub fn start(mut config: Config, node: String, proc: &Path, mount: &Path) -> anyhow::Result<Self> {
+    pub fn start(mut config: Config, node: Name, proc: &Path, mount: &Path) -> anyhow::Result<Self> {
         let cgroups = Cgroups::read(config.cgroup.clone())
             .with_context(|| format!("cannot read the cgroup {}", config.cgroup.display()))?;
         let before = sockets::read(proc, &cgroups, mount, |_| true);

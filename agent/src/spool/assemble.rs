@@ -4,7 +4,7 @@ use super::segments::WRITTEN_BY;
 use crate::flows::drop_address_selection;
 use netwright_collector::resolve;
 use netwright_record::inventory::Inventory;
-use netwright_record::{Coverage, Ended, Flow, Header, Observation, Window};
+use netwright_record::{Coverage, Ended, Flow, Header, Name, Observation, Window};
 use std::collections::BTreeMap;
 
 /// What assembly yields besides the observation.
@@ -51,7 +51,7 @@ fn window(segments: &[Observation]) -> Option<Window> {
 
 /// One stretch a run: from its first segment to its last. A run whose last segment says that more was to come was cut off.
 fn join_coverage(parts: Vec<Coverage>) -> Vec<Coverage> {
-    let mut runs: BTreeMap<(String, String), Coverage> = BTreeMap::new();
+    let mut runs: BTreeMap<(Name, String), Coverage> = BTreeMap::new();
     let mut parts = parts;
     parts.sort_by_key(|part| part.from);
     for part in parts {
@@ -129,7 +129,7 @@ mod tests {
             remote: "198.18.0.1".parse().unwrap(),
             port: 443,
             remote_port: None,
-            names: [format!("{from}.example")].into(),
+            names: [format!("{from}.example").into()].into(),
             activity: Activity::once(at(from)),
         });
         segment

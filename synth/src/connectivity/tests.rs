@@ -153,7 +153,7 @@ proptest! {
     fn pods_may_what_the_verdict_lets_them(state in state(), set in policies()) {
         let units = Units::new(&state, By::Pod, &[&set]);
         let found = listed(&Connectivity::new(&units, &set));
-        let name = |pod: &StatePod| WorkloadRef { namespace: pod.pod.namespace.clone(), kind: "Pod".into(), name: pod.pod.name.clone() };
+        let name = |pod: &StatePod| WorkloadRef { namespace: (&pod.pod.namespace).into(), kind: "Pod".into(), name: (&pod.pod.name).into() };
         for from in &state.pods {
             for to in &state.pods {
                 let pair = (name(from), name(to));

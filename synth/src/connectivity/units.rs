@@ -123,7 +123,7 @@ fn name(pod: &StatePod, by: By) -> WorkloadRef {
     if by == By::Workload || pod.from_template {
         return pod.workload.clone();
     }
-    WorkloadRef { namespace: pod.pod.namespace.clone(), kind: "Pod".to_owned(), name: pod.pod.name.clone() }
+    WorkloadRef { namespace: (&pod.pod.namespace).into(), kind: "Pod".into(), name: (&pod.pod.name).into() }
 }
 
 /// No namespace has blanks in its name, so no policy names this one.

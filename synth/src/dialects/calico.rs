@@ -72,7 +72,7 @@ fn is_end(side: &Value, own_namespace: &str, other: &Being) -> bool {
     let selected = match side["namespaceSelector"].as_str() {
         None => namespace == own_namespace,
         Some(expression) => {
-            let own = Labels::from([("kubernetes.io/metadata.name".into(), namespace.clone())]);
+            let own = Labels::from([("kubernetes.io/metadata.name", namespace)]);
             matches(expression, &own)
         }
     };
@@ -92,11 +92,14 @@ fn term_matches(term: &str, labels: &Labels) -> bool {
     if term == "all()" {
         return true;
     }
-    let quoted = |text: &str| text.strip_prefix('"').unwrap().strip_suffix('"').unwrap().to_owned();
     if let Some((key, value)) = term.split_once(" == ") {
-        return labels.get(key) == Some(&quoted(value));
+        return labels.get(key).is_some_and(|own| own == unquoted(value));
     }
     let (key, values) = term.split_once(" in ").unwrap_or_else(|| panic!("what is {term:?}?"));
     let values = values.strip_prefix('{').unwrap().strip_suffix('}').unwrap();
-    values.split(", ").any(|value| labels.get(key) == Some(&quoted(value)))
+    values.split(", ").any(|value| labels.get(key).is_some_and(|own| own == unquoted(value)))
+}
+
+fn unquoted(text: &str) -> &str {
+    text.strip_prefix('"').unwrap().strip_suffix('"').unwrap()
 }

@@ -35,7 +35,7 @@ fn end(workload: &WorkloadRef) -> Endpoint {
 }
 
 fn reach_by_name(world: &mut World, client: &WorkloadRef, name: &str) {
-    let server = Endpoint::ExternalName { names: [name.to_owned()].into() };
+    let server = Endpoint::ExternalName { names: [name.into()].into() };
     world.edge(end(client), server, Tcp, 443).server_addresses = [address("198.18.0.7")].into();
 }
 

@@ -20,7 +20,7 @@ impl Cilium {
         let mut names: BTreeMap<String, BTreeSet<IpAddr>> = BTreeMap::new();
         for edge in &observation.edges {
             if let Endpoint::ExternalName { names: of_edge } = &edge.server {
-                of_edge.iter().for_each(|name| names.entry(name.clone()).or_default().extend(&edge.server_addresses));
+                of_edge.iter().for_each(|name| names.entry(name.into()).or_default().extend(&edge.server_addresses));
             }
         }
         Self { policies: objects(files, "CiliumNetworkPolicy"), names }
@@ -77,8 +77,8 @@ impl Cilium {
 fn is_endpoint(asked: &Value, own_namespace: &str, other: &Being) -> bool {
     let Being::Pod { namespace, labels, account, .. } = other else { return false };
     let mut known: Labels = labels.clone();
-    known.insert("k8s:io.kubernetes.pod.namespace".into(), namespace.clone());
-    known.insert("k8s:io.cilium.k8s.policy.serviceaccount".into(), account.clone());
+    known.insert("k8s:io.kubernetes.pod.namespace", namespace);
+    known.insert("k8s:io.cilium.k8s.policy.serviceaccount", account);
     let says = !asked["k8s:io.kubernetes.pod.namespace"].is_null();
     carries(&known, asked) && (says || namespace == own_namespace)
 }

@@ -19,7 +19,7 @@ use crate::review::Decided;
 use crate::state::convert;
 use netwright_policy::{Cluster, Party, Pod, PolicySet, Source};
 use netwright_record::inventory::{Labels, WorkloadRef};
-use netwright_record::{Endpoint, Observation, Protocol};
+use netwright_record::{Endpoint, Name, Observation, Protocol};
 use proptest::prelude::*;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -63,7 +63,7 @@ impl Being {
         Some(Pod {
             namespace: namespace.clone(),
             name: name.into(),
-            labels: labels.clone(),
+            labels: labels.into(),
             addresses: addresses.clone(),
             node_addresses: Vec::new(),
             ports: Vec::new(),
@@ -103,7 +103,7 @@ fn within(block: &str, address: IpAddr) -> bool {
 
 /// Whether `labels` carry what a `matchLabels` asks for.
 fn carries(labels: &Labels, asked: &Value) -> bool {
-    asked.as_object().into_iter().flatten().all(|(key, value)| labels.get(key).map(String::as_str) == value.as_str())
+    asked.as_object().into_iter().flatten().all(|(key, value)| labels.get(key).map(Name::as_str) == value.as_str())
 }
 
 /// A random observation in which workloads have ServiceAccounts, some are in a mesh, and some names are names.
@@ -112,18 +112,17 @@ fn observation() -> impl Strategy<Value = Observation> {
         let inventory = &mut observation.inventory;
         for (number, workload) in inventory.workloads.iter_mut().enumerate() {
             let account = accounts.get(number).copied().unwrap_or_default() % 4;
-            workload.service_account =
-                ["web", "db", "default"].get(usize::from(account)).map(|name| (*name).to_owned());
+            workload.service_account = ["web", "db", "default"].get(usize::from(account)).map(|name| (*name).into());
             let pods = inventory.pods.iter_mut().filter(|pod| pod.workload == workload.workload);
             if mesh >> number & 1 == 1 && !workload.host_network {
-                pods.for_each(|pod| _ = pod.labels.insert("security.istio.io/tlsMode".into(), "istio".into()));
+                pods.for_each(|pod| pod.labels.insert("security.istio.io/tlsMode", "istio"));
             }
         }
         for (number, edge) in observation.edges.iter_mut().enumerate() {
             if let Endpoint::ExternalName { names } = &mut edge.server
                 && number % 2 == 0
             {
-                *names = names.iter().map(|name| name.replace("\n- evil", "")).collect();
+                *names = names.iter().map(|name| name.replace("\n- evil", "").into()).collect();
             }
         }
         observation.sort();
@@ -142,9 +141,9 @@ fn beings(observation: &Observation) -> Vec<Being> {
         let held: Vec<IpAddr> = own.iter().flat_map(|pod| &pod.addresses).map(|held| held.ip).collect();
         Being::Pod {
             workload: workload.workload.clone(),
-            namespace: workload.workload.namespace.clone(),
+            namespace: (&workload.workload.namespace).into(),
             labels: own.first().map_or(workload.labels.clone(), |pod| pod.labels.clone()),
-            account: workload.service_account.clone().unwrap_or_else(|| format!("unknown{number}")),
+            account: workload.service_account.as_ref().map_or_else(|| format!("unknown{number}"), String::from),
             certificate: !anybody || own.iter().any(|pod| member(pod)),
             addresses: if held.is_empty() { vec![[10, 244, 0, 200 + number as u8].into()] } else { held },
         }

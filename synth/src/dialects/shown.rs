@@ -12,7 +12,7 @@ fn observation() -> Observation {
     workloads.iter_mut().for_each(|workload| workload.service_account = Some(workload.workload.name.clone()));
     for pod in &mut world.observation.inventory.pods {
         if pod.workload.name != "job" {
-            pod.labels.insert("security.istio.io/tlsMode".into(), "istio".into());
+            pod.labels.insert("security.istio.io/tlsMode", "istio");
         }
     }
     let job = Endpoint::Workload(netwright_record::inventory::WorkloadRef {

@@ -20,11 +20,11 @@ mod tests {
     fn world(name: &str) -> World {
         let mut world = World::new();
         let [front, api] = ["front", "api"].map(|name| Endpoint::Workload(world.running("shop", name)));
-        let outside = Endpoint::ExternalName { names: [name.to_owned()].into() };
+        let outside = Endpoint::ExternalName { names: [name.into()].into() };
         world.edge(front.clone(), api.clone(), Tcp, 8080);
         world.edge(front.clone(), api.clone(), Udp, 8125);
         world.edge(api.clone(), outside, Tcp, 443);
-        world.edge(api, Endpoint::Node { name: name.to_owned(), workload: None }, Tcp, 10250).activity.failed = 1;
+        world.edge(api, Endpoint::Node { name: name.into(), workload: None }, Tcp, 10250).activity.failed = 1;
         world.edge(Endpoint::Internet, front, Tcp, 8080);
         world
     }

@@ -208,7 +208,7 @@ impl Filter {
 
     fn is_in_namespaces(&self, endpoint: Option<&Endpoint>) -> bool {
         let namespace = endpoint.and_then(workload_of).map(|workload| &workload.namespace);
-        namespace.is_some_and(|namespace| self.namespaces.contains(namespace))
+        namespace.is_some_and(|namespace| self.namespaces.iter().any(|wanted| wanted == namespace))
     }
 
     /// The links on the way from the workloads, at most `depth` of them one after the other.

@@ -20,7 +20,7 @@ pub(super) fn graph(vertices: usize, links: &[(usize, usize)]) -> Graph<Vertex> 
         false => Endpoint::Workload(WorkloadRef {
             namespace: "n".into(),
             kind: "Deployment".into(),
-            name: format!("w{number:06}"),
+            name: format!("w{number:06}").into(),
         }),
     };
     let mut world = World::new();

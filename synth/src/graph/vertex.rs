@@ -1,7 +1,7 @@
 //! What stands in a graph: an endpoint, or several taken together. Serves the views and everything that draws or lists them.
 
-use netwright_record::Endpoint;
 use netwright_record::inventory::WorkloadRef;
+use netwright_record::{Endpoint, Name};
 use serde::Serialize;
 use std::fmt;
 
@@ -24,14 +24,14 @@ pub enum Folded {
     /// All workloads of a namespace.
     Namespace {
         /// `metadata.name`.
-        name: String,
+        name: Name,
     },
     /// All workloads that run as one ServiceAccount.
     ServiceAccount {
         /// The namespace.
-        namespace: String,
+        namespace: Name,
         /// The name.
-        name: String,
+        name: Name,
     },
     /// A workload of which the inventory names no ServiceAccount, or more than one.
     UnknownServiceAccount(WorkloadRef),
@@ -47,7 +47,7 @@ pub enum Folded {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Group {
     /// What runs in a namespace.
-    Namespace(String),
+    Namespace(Name),
     /// Namespaces, where each is one vertex.
     Namespaces,
     /// Nodes, host-network pods, the API server, link-local services.

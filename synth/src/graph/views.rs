@@ -61,9 +61,7 @@ fn to_account(endpoint: &Endpoint, accounts: &BTreeMap<&WorkloadRef, BTreeSet<&s
     let Endpoint::Workload(workload) = endpoint else { return to_workload(endpoint) };
     let mut known = accounts.get(workload).into_iter().flatten();
     Vertex::Folded(match (known.next(), known.next()) {
-        (Some(name), None) => {
-            Folded::ServiceAccount { namespace: workload.namespace.clone(), name: (*name).to_owned() }
-        }
+        (Some(name), None) => Folded::ServiceAccount { namespace: workload.namespace.clone(), name: (*name).into() },
         _ => Folded::UnknownServiceAccount(workload.clone()),
     })
 }

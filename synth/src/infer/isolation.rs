@@ -4,6 +4,7 @@ use super::names::{valid_label, valid_name, valid_namespace};
 use super::rules::Unprotected;
 use super::selectors::Selections;
 use crate::index::{Facts, Index};
+use netwright_record::Name;
 use netwright_record::inventory::{Workload, WorkloadRef};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -69,9 +70,9 @@ fn of_itself(
 pub fn default_deny(
     index: &Index,
     unprotected: &BTreeMap<WorkloadRef, Unprotected>,
-) -> (Vec<String>, BTreeMap<String, BTreeSet<WorkloadRef>>) {
+) -> (Vec<String>, BTreeMap<Name, BTreeSet<WorkloadRef>>) {
     let mut protected: BTreeSet<&str> = BTreeSet::new();
-    let mut open: BTreeMap<String, BTreeSet<WorkloadRef>> = BTreeMap::new();
+    let mut open: BTreeMap<Name, BTreeSet<WorkloadRef>> = BTreeMap::new();
     for (workload, _) in index.workloads() {
         match unprotected.get(workload) {
             None => {
@@ -99,7 +100,7 @@ mod tests {
         let observation = world.build();
         let index = Index::new(&observation);
         let unprotected = unprotected(&index, &select(&index), &BTreeMap::new());
-        unprotected.into_iter().map(|(workload, reason)| (workload.name, reason)).collect()
+        unprotected.into_iter().map(|(workload, reason)| (workload.name.into(), reason)).collect()
     }
 
     fn connect(world: &mut World, client: &WorkloadRef, server: &WorkloadRef) {

@@ -4,6 +4,7 @@
 //! with a sidecar speak the same protocol to ambient pods. Source: Istio's documentation, "Ambient and Kubernetes NetworkPolicy".
 
 use crate::index::Facts;
+use netwright_record::Name;
 use netwright_record::inventory::{Inventory, Labels, WorkloadRef};
 use std::collections::BTreeMap;
 
@@ -23,7 +24,7 @@ pub struct Mesh<'a> {
 impl<'a> Mesh<'a> {
     /// Reads the labels of the inventory's namespaces.
     pub fn new(inventory: &'a Inventory) -> Self {
-        let mode = |labels: &'a Labels| labels.get(DATAPLANE_MODE).map(String::as_str);
+        let mode = |labels: &'a Labels| labels.get(DATAPLANE_MODE).map(Name::as_str);
         let namespaces = inventory.namespaces.iter();
         Self {
             namespaces: namespaces.filter_map(|namespace| Some((&*namespace.name, mode(&namespace.labels)?))).collect(),
@@ -45,5 +46,5 @@ impl<'a> Mesh<'a> {
 /// The value of a label that is the same for pods of one workload: of the youngest pod, or of the template.
 fn labels<'a>(facts: &Facts<'a>, key: &str) -> Option<&'a str> {
     let pods = facts.pods.last().map(|pod| &pod.labels).or(facts.declared.map(|declared| &declared.labels));
-    pods?.get(key).map(String::as_str)
+    pods?.get(key).map(Name::as_str)
 }

@@ -27,7 +27,7 @@ impl Nodes {
     pub fn new(inventory: &Inventory) -> Self {
         let every = inventory.nodes.iter().flat_map(|node| node.addresses.iter().copied()).collect();
         let control_plane =
-            inventory.nodes.iter().filter(|node| CONTROL_PLANE.iter().any(|key| node.labels.contains_key(*key)));
+            inventory.nodes.iter().filter(|node| CONTROL_PLANE.iter().any(|key| node.labels.contains_key(key)));
         Self { every, control_plane: control_plane.flat_map(|node| node.addresses.iter().copied()).collect() }
     }
 

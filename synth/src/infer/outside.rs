@@ -6,7 +6,7 @@ use super::rules::{Target, Whom};
 use crate::index::Index;
 use crate::review::Decided;
 use ipnet::IpNet;
-use netwright_record::Edge;
+use netwright_record::{Edge, Name};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -28,7 +28,7 @@ pub fn addresses(decided: &Decided, number: usize, edge: &Edge, seen: BTreeSet<I
 }
 
 /// The names of an outside endpoint.
-pub fn names(names: &BTreeSet<String>) -> Vec<Whom> {
+pub fn names(names: &BTreeSet<Name>) -> Vec<Whom> {
     let names: Vec<Whom> = names.iter().map(|name| Whom::Name(name.as_str().into())).collect();
     if names.is_empty() { vec![Whom::Address] } else { names }
 }

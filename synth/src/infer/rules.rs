@@ -3,7 +3,7 @@
 use crate::review::Decided;
 use ipnet::IpNet;
 use netwright_record::inventory::{Labels, WorkloadRef};
-use netwright_record::{Endpoint, Protocol, ServiceRef};
+use netwright_record::{Endpoint, Name, Protocol, ServiceRef};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
@@ -77,7 +77,7 @@ pub struct Selection {
     /// The namespace and the labels.
     pub pods: Arc<Pods>,
     /// Keys that stand in addition to the owner's own selector, to tell it apart from others.
-    pub added: BTreeSet<String>,
+    pub added: BTreeSet<Name>,
     /// Whether the owner's selector did not match every pod that was seen (the owner was made anew with other labels),
     /// so that labels which all of them carried stand in its place.
     pub common: bool,
@@ -165,7 +165,7 @@ impl Target {
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Pods {
     /// The namespace.
-    pub namespace: String,
+    pub namespace: Name,
     /// The labels, all of which a pod must carry. Empty only where every pod of the namespace is meant, which needs an option.
     pub labels: Labels,
 }
@@ -296,7 +296,7 @@ pub struct Findings {
     /// Workloads without a policy.
     pub unprotected: BTreeMap<WorkloadRef, Unprotected>,
     /// Namespaces without a default-deny, and the workloads that would be cut off by one.
-    pub open_namespaces: BTreeMap<String, BTreeSet<WorkloadRef>>,
+    pub open_namespaces: BTreeMap<Name, BTreeSet<WorkloadRef>>,
     /// Workloads whose labels select others too: access given to one is given to all.
     pub widened: BTreeMap<WorkloadRef, BTreeSet<WorkloadRef>>,
     /// Edges of which no attempt got through: no rule.

@@ -7,6 +7,7 @@
 use super::names::{valid_label, valid_namespace};
 use super::rules::{Pods, Selection};
 use crate::index::{Facts, Index};
+use netwright_record::Name;
 use netwright_record::inventory::{Labels, WorkloadRef};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -62,7 +63,7 @@ fn selection(workload: &WorkloadRef, facts: &Facts, neighbours: &LabelSets) -> O
         others.retain(|(_, labels)| labels.get(&key) == Some(&value));
         labels.insert(key, value);
     }
-    let added = labels.keys().filter(|key| !common && !declared.selector.contains_key(*key)).cloned().collect();
+    let added = labels.keys().filter(|key| !common && !declared.selector.contains_key(key)).cloned().collect();
     let widened = others.into_iter().map(|(other, _)| other.clone()).collect();
     let pods = Arc::new(Pods { namespace: workload.namespace.clone(), labels });
     Some(Selection { pods, added, common, widened })
@@ -79,7 +80,7 @@ pub fn selects(selector: &Labels, labels: &Labels) -> bool {
 
 /// The template's stable labels that each pod of the workload carried: adding one loses no pod.
 fn stable_labels(facts: &Facts) -> Labels {
-    let on_every_pod = |key: &String, value: &String| facts.pods.iter().all(|pod| pod.labels.get(key) == Some(value));
+    let on_every_pod = |key: &Name, value: &Name| facts.pods.iter().all(|pod| pod.labels.get(key) == Some(value));
     let stable = facts.declared.into_iter().flat_map(|declared| &declared.labels);
     stable
         .filter(|(key, value)| valid_label(key, value) && on_every_pod(key, value))
@@ -88,11 +89,11 @@ fn stable_labels(facts: &Facts) -> Labels {
 }
 
 /// The label that most of `others` lack, the first by key among equals; none if it would tell nobody apart.
-fn best_candidate(candidates: &Labels, others: &LabelSets) -> Option<(String, String)> {
+fn best_candidate(candidates: &Labels, others: &LabelSets) -> Option<(Name, Name)> {
     let excluded = |key: &str, value: &str| {
-        others.iter().filter(|(_, labels)| labels.get(key).map(String::as_str) != Some(value)).count()
+        others.iter().filter(|(_, labels)| labels.get(key).map(Name::as_str) != Some(value)).count()
     };
-    let mut best: Option<(usize, (&String, &String))> = None;
+    let mut best: Option<(usize, (&Name, &Name))> = None;
     for (key, value) in candidates {
         let count = excluded(key, value);
         if count > best.map_or(0, |(most, _)| most) {
@@ -118,7 +119,7 @@ mod tests {
         let cart = world.workload("shop", "Deployment", "cart", &[("app", "cart")]);
         world.workload("shop", "Deployment", "front", &[("app", "front")]);
         let selection = selection_of(&world, &cart);
-        assert_eq!(selection.pods.labels, Labels::from([("app".into(), "cart".into())]));
+        assert_eq!(selection.pods.labels, Labels::from([("app", "cart")]));
         assert!(selection.added.is_empty() && selection.widened.is_empty());
     }
 
@@ -130,7 +131,7 @@ mod tests {
         let web = world.workload("shop", "Deployment", "web", &[("app", "shop")]);
         world.template(&web, &[("app", "shop"), ("tier", "web"), ("zone", "a")]);
         let selection = selection_of(&world, &api);
-        assert_eq!(selection.added, BTreeSet::from(["tier".to_owned()]));
+        assert_eq!(selection.added, BTreeSet::from(["tier".into()]));
         assert!(selection.widened.is_empty());
     }
 

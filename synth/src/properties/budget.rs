@@ -109,7 +109,7 @@ fn build(contacts: &[Contact]) -> Observation {
                 connect(&mut world, client, server, contact.port, []);
             }
         } else {
-            let names = contact.names.iter().map(|name| format!("name{name}.example")).collect();
+            let names = contact.names.iter().map(|name| format!("name{name}.example").into()).collect();
             connect(&mut world, workload, Endpoint::ExternalName { names }, contact.port, addresses);
         }
     }

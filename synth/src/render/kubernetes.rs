@@ -291,7 +291,7 @@ mod tests {
         assert_eq!((egress.name.as_str(), ingress.name.as_str()), ("api-egress", "api-ingress"));
         assert_eq!((egress.ingress.len(), egress.egress.len()), (0, 2));
         assert_eq!((ingress.ingress.len(), ingress.egress.len()), (1, 0));
-        let labels = crate::testing::labels(&[("app", "api")]);
+        let labels = [("app".into(), "api".into())].into();
         let (namespace, name) = ("shop".into(), "api-1".into());
         let pod = Pod { namespace, name, labels, addresses: Vec::new(), node_addresses: Vec::new(), ports: Vec::new() };
         let isolated = |policy: &NetworkPolicy| {

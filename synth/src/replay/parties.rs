@@ -4,7 +4,7 @@ use crate::index::{Facts, Index};
 use crate::state::convert::named_ports;
 use netwright_policy::{Labels, METADATA_NAME, NamedPort, Party, Pod, PolicySet};
 use netwright_record::inventory::{self, WorkloadRef};
-use netwright_record::{Edge, Endpoint};
+use netwright_record::{Edge, Endpoint, Name};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -233,7 +233,7 @@ fn alike<'a>(
     if let Some(facts) = facts.filter(|_| groups.is_empty()) {
         groups.insert(of_template(facts, keys), Vec::new());
     }
-    let (namespace, name) = (workload.namespace.clone(), workload.name.clone());
+    let (namespace, name) = (String::from(&workload.namespace), String::from(&workload.name));
     groups.into_iter().map(move |((labels, ports), known)| {
         let (namespace, name) = (namespace.clone(), name.clone());
         let bare = Pod { namespace, name, labels, addresses: Vec::new(), node_addresses: Vec::new(), ports };
@@ -244,11 +244,10 @@ fn alike<'a>(
 /// What a pod of a workload without pods would have.
 fn of_template(facts: &Facts, keys: &BTreeSet<&str>) -> (Labels, Vec<NamedPort>) {
     let Some(declared) = facts.declared else { return Default::default() };
-    let labels = declared.labels.iter().chain(&declared.selector).map(|(key, value)| (key.clone(), value.clone()));
-    (project(&labels.collect(), keys), named_ports(&declared.ports))
+    (project(declared.labels.iter().chain(&declared.selector), keys), named_ports(&declared.ports))
 }
 
-fn project(labels: &Labels, keys: &BTreeSet<&str>) -> Labels {
-    let mentioned = labels.iter().filter(|(key, _)| keys.contains(key.as_str()));
-    mentioned.map(|(key, value)| (key.clone(), value.clone())).collect()
+fn project<'a>(labels: impl IntoIterator<Item = (&'a Name, &'a Name)>, keys: &BTreeSet<&str>) -> Labels {
+    let mentioned = labels.into_iter().filter(|(key, _)| keys.contains(key.as_str()));
+    mentioned.map(|(key, value)| (key.into(), value.into())).collect()
 }

@@ -228,7 +228,7 @@ fn metadata_is_opened_by_its_name_whatever_else_allows() {
     let metadata = address("169.254.169.254");
     world.edge(job.clone(), Endpoint::LinkLocal { address: metadata }, Tcp, 80);
     world.edge(other, Endpoint::LinkLocal { address: metadata }, Tcp, 80);
-    let name = Endpoint::ExternalName { names: ["rebind.example".to_owned()].into() };
+    let name = Endpoint::ExternalName { names: ["rebind.example".into()].into() };
     world.edge(job, name, Tcp, 443).server_addresses = [metadata, address("198.18.0.7")].into();
     let decided =
         decided(&world, &["allow shop/* -> *", "allow shop/* -> rebind.example", "allow shop/job -> metadata 80/TCP"]);
@@ -243,7 +243,7 @@ fn metadata_is_opened_by_its_name_whatever_else_allows() {
 fn some_addresses_of_a_name_are_decided_apart_and_all_of_them_together() {
     let mut world = World::new();
     let a = Endpoint::Workload(world.running("shop", "a"));
-    let name = Endpoint::ExternalName { names: ["objects.example".to_owned()].into() };
+    let name = Endpoint::ExternalName { names: ["objects.example".into()].into() };
     world.edge(a, name, Tcp, 443).server_addresses = ["198.18.0.7", "203.0.113.7"].map(address).into();
     let some = decided(&world, &["deny * -> 198.18.0.0/15"]);
     assert_eq!(some.of(0), None);

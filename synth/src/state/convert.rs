@@ -6,8 +6,8 @@ use netwright_record::inventory::{ContainerPort, Namespace};
 
 /// The namespaces with their labels.
 pub fn cluster(namespaces: &[Namespace]) -> Cluster {
-    let labels = namespaces.iter().map(|namespace| (namespace.name.clone(), namespace.labels.clone()));
-    Cluster { namespaces: labels.collect(), ..Cluster::default() }
+    let namespaces = namespaces.iter().map(|namespace| (String::from(&namespace.name), (&namespace.labels).into()));
+    Cluster { namespaces: namespaces.collect(), ..Cluster::default() }
 }
 
 /// The protocol.
@@ -24,7 +24,7 @@ pub fn named_ports(ports: &[ContainerPort]) -> Vec<NamedPort> {
     let mut named: Vec<NamedPort> = ports
         .iter()
         .filter_map(|port| {
-            Some(NamedPort { name: port.name.clone()?, protocol: protocol(port.protocol), port: port.port })
+            Some(NamedPort { name: port.name.as_ref()?.into(), protocol: protocol(port.protocol), port: port.port })
         })
         .collect();
     named.sort();

@@ -3,6 +3,7 @@
 use super::convert::{cluster, named_ports};
 use super::{State, StateNode, StatePod};
 use netwright_policy::Pod;
+use netwright_record::Name;
 use netwright_record::inventory::{self, Inventory, Workload, WorkloadRef};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -20,30 +21,30 @@ pub(super) fn state(inventory: &Inventory, templates: &[inventory::Pod]) -> Stat
     }
     let mut services = inventory.services.clone();
     services.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
-    let nodes = nodes.into_iter().map(|(name, addresses)| StateNode { name, addresses }).collect();
+    let nodes = nodes.into_iter().map(|(name, addresses)| StateNode { name: name.into(), addresses }).collect();
     State { cluster: cluster(&inventory.namespaces), pods, nodes, services, workloads, ..State::default() }
 }
 
-fn nodes(inventory: &Inventory) -> BTreeMap<String, Vec<IpAddr>> {
+fn nodes(inventory: &Inventory) -> BTreeMap<Name, Vec<IpAddr>> {
     inventory.nodes.iter().map(|node| (node.name.clone(), node.addresses.clone())).collect()
 }
 
-fn state_pod(pod: &inventory::Pod, from_template: bool, nodes: &BTreeMap<String, Vec<IpAddr>>) -> StatePod {
+fn state_pod(pod: &inventory::Pod, from_template: bool, nodes: &BTreeMap<Name, Vec<IpAddr>>) -> StatePod {
     let node_addresses = pod.node.as_ref().and_then(|node| nodes.get(node)).cloned().unwrap_or_default();
     let addresses =
         if pod.host_network { node_addresses.clone() } else { pod.addresses.iter().map(|held| held.ip).collect() };
     StatePod {
         pod: Pod {
-            namespace: pod.namespace.clone(),
-            name: pod.name.clone(),
-            labels: pod.labels.clone(),
+            namespace: (&pod.namespace).into(),
+            name: (&pod.name).into(),
+            labels: (&pod.labels).into(),
             addresses,
             node_addresses,
             ports: named_ports(&pod.ports),
         },
         workload: pod.workload.clone(),
         host_network: pod.host_network,
-        node: pod.node.clone(),
+        node: pod.node.as_ref().map(String::from),
         from_template,
     }
 }
@@ -72,8 +73,8 @@ fn template(workload: &Workload) -> inventory::Pod {
     let WorkloadRef { namespace, kind, name } = &workload.workload;
     inventory::Pod {
         namespace: namespace.clone(),
-        name: format!("{kind}/{name}"),
-        uid: String::new(),
+        name: format!("{kind}/{name}").into(),
+        uid: Name::default(),
         node: None,
         workload: workload.workload.clone(),
         labels: workload.labels.iter().chain(&workload.selector).map(|(k, v)| (k.clone(), v.clone())).collect(),

@@ -162,7 +162,7 @@ impl State {
                 self.node(&name).map(Subject::Node).ok_or_else(|| unknown(written, "node", known()))
             }
             Reference::Service { namespace, name } => {
-                let is_it = |service: &&Service| (&service.namespace, &service.name) == (&namespace, &name);
+                let is_it = |service: &&Service| service.namespace == namespace && service.name == name;
                 let known = || self.services.iter().map(service_name);
                 let found = self.services.iter().find(is_it);
                 found.map(Subject::Service).ok_or_else(|| unknown(written, "Service", known()))

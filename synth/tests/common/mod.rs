@@ -120,8 +120,8 @@ impl World {
         let ip = IpAddr::from([10, 244, (number / 250) as u8, (number % 250) as u8]);
         pods.push(Pod {
             namespace: workload.namespace.clone(),
-            name: format!("{}-{number}", workload.name),
-            uid: format!("uid-{number}"),
+            name: format!("{}-{number}", workload.name).into(),
+            uid: format!("uid-{number}").into(),
             node: Some(node.into()),
             workload: workload.clone(),
             labels: labels(pairs),
@@ -202,7 +202,7 @@ impl World {
             server_addresses: BTreeSet::new(),
             addresses_dropped: 0,
             activity: Activity::once(at(3600)),
-            nodes: ["n1".to_owned()].into(),
+            nodes: ["n1".into()].into(),
         });
         self.observation.edges.last_mut().unwrap()
     }

@@ -117,7 +117,7 @@ impl Edges<'_> {
             }
             Target::OutsideName(name, port) => {
                 let found = shop.outside_names.iter().find(|(chain, _)| chain.first() == Some(&name));
-                let names = BTreeSet::from([name.to_owned()]);
+                let names = BTreeSet::from([name.into()]);
                 (Endpoint::ExternalName { names }, port, None, found.map(|(_, address)| *address))
             }
             Target::OutsideAddress(address, port) => (Endpoint::External { address }, port, None, Some(address)),

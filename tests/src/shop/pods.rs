@@ -3,7 +3,7 @@
 use super::model::{Kind, Shop, Workload};
 use super::naming;
 use crate::world::Addresses;
-use std::collections::BTreeMap;
+use netwright_record::inventory::Labels;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// The first pod's last octet; lower ones are left to gateways.
@@ -25,7 +25,7 @@ pub struct Pod<'a> {
     /// Its own addresses, or the node's.
     pub addresses: Addresses,
     /// `metadata.labels`.
-    pub labels: BTreeMap<String, String>,
+    pub labels: Labels,
     /// Its direct owner: (kind, name).
     pub owner: (&'static str, String),
 }
@@ -89,9 +89,9 @@ pub(super) fn template_hash(workload: &Workload) -> String {
 }
 
 /// The labels that the controller adds to the template's.
-fn labels(workload: &Workload, index: usize, pod: &str, owner: &str) -> BTreeMap<String, String> {
+fn labels(workload: &Workload, index: usize, pod: &str, owner: &str) -> Labels {
     let mut labels = template_labels(workload);
-    let mut add = |key: &str, value: String| labels.insert(key.to_owned(), value);
+    let mut add = |key: &str, value: String| labels.insert(key, value);
     match workload.kind {
         Kind::Deployment => {
             add("pod-template-hash", template_hash(workload));
@@ -119,15 +119,15 @@ fn labels(workload: &Workload, index: usize, pod: &str, owner: &str) -> BTreeMap
 }
 
 /// The labels that select the workload's pods.
-pub(super) fn selector(workload: &Workload) -> BTreeMap<String, String> {
-    BTreeMap::from([("app.kubernetes.io/name".to_owned(), workload.name.to_owned())])
+pub(super) fn selector(workload: &Workload) -> Labels {
+    Labels::from([("app.kubernetes.io/name", workload.name)])
 }
 
 /// The labels of the workload's pod template.
-pub(super) fn template_labels(workload: &Workload) -> BTreeMap<String, String> {
+pub(super) fn template_labels(workload: &Workload) -> Labels {
     let mut labels = selector(workload);
-    labels.insert("app.kubernetes.io/part-of".to_owned(), workload.namespace.to_owned());
-    labels.insert("app.kubernetes.io/version".to_owned(), "1.4.2".to_owned());
+    labels.insert("app.kubernetes.io/part-of", workload.namespace);
+    labels.insert("app.kubernetes.io/version", "1.4.2");
     labels
 }
 

@@ -1,7 +1,7 @@
 //! The workloads of a made-up cluster, as traffic needs them: what they are called, where they run, which port they serve.
 
 use netwright_record::inventory::WorkloadRef;
-use netwright_record::{Endpoint, Protocol, ServiceRef};
+use netwright_record::{Endpoint, Name, Protocol, ServiceRef};
 use std::collections::BTreeSet;
 
 /// What runs the pods of a workload.
@@ -43,7 +43,7 @@ pub(super) struct Member {
     pub(super) protocol: Protocol,
     pub(super) port: u16,
     /// Nodes on which its pods ran; of a DaemonSet a few only, so that its edges stay as long as those of others.
-    pub(super) nodes: BTreeSet<String>,
+    pub(super) nodes: BTreeSet<Name>,
 }
 
 impl Member {

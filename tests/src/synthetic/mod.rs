@@ -69,7 +69,7 @@ pub fn observation(shape: Shape, seed: u64) -> Observation {
 
 fn covered(node: &str, Window { from, until: to }: Window) -> Coverage {
     let (losses, notes) = (Losses::default(), Vec::new());
-    Coverage { node: node.to_owned(), run: format!("run-{node}"), from, to, ended: Ended::Clean, losses, notes }
+    Coverage { node: node.into(), run: format!("run-{node}"), from, to, ended: Ended::Clean, losses, notes }
 }
 
 /// `seconds` after the watching began. Far from the ends of what a [`Time`] can be.

@@ -22,7 +22,7 @@ pub(super) struct Other {
 pub(super) fn name(number: usize) -> Other {
     let count = if number.is_multiple_of(50) { 40 } else { 1 + number % 5 };
     let addresses = (0..count).map(|place| address(number * 64 + place * 7)).collect();
-    let names = BTreeSet::from([format!("service-{number}.example")]);
+    let names = BTreeSet::from([format!("service-{number}.example").into()]);
     Other {
         endpoint: Endpoint::ExternalName { names },
         port: if number.is_multiple_of(9) { 587 } else { 443 },
@@ -54,7 +54,7 @@ pub(super) fn internet(random: &mut Random) -> (Endpoint, BTreeSet<IpAddr>) {
 pub(super) fn node(number: usize, member: Option<&Member>) -> (Endpoint, BTreeSet<IpAddr>) {
     let [high, low] = [(number >> 8) as u8, number as u8];
     let workload = member.map(|member| member.workload.clone());
-    let endpoint = Endpoint::Node { name: format!("node-{number:04}"), workload };
+    let endpoint = Endpoint::Node { name: format!("node-{number:04}").into(), workload };
     (endpoint, BTreeSet::from([IpAddr::from([172, 16 + high, low, 10])]))
 }
 

@@ -3,6 +3,7 @@
 use super::members::{Kind, Member};
 use super::population::{ORDINARY, owned, ports};
 use super::{DAYS, Random, SECONDS_PER_DAY, Shape, at};
+use netwright_record::Name;
 use netwright_record::inventory::{HeldAddress, Labels, Pod};
 use std::net::IpAddr;
 
@@ -47,7 +48,7 @@ struct Making<'a> {
 
 impl Making<'_> {
     fn pod(&mut self, member: &mut Member, template: &Labels, replica: usize, count: usize, node: usize) {
-        let name = format!("node-{node:04}");
+        let name = Name::from(format!("node-{node:04}"));
         if member.nodes.len() < NODES_NOTED {
             member.nodes.insert(name.clone());
         }
@@ -58,8 +59,8 @@ impl Making<'_> {
         let ip = self.address(member, node);
         self.pods.push(Pod {
             namespace: member.workload.namespace.clone(),
-            name: format!("{}-{suffix}", member.workload.name),
-            uid: uid(self.random),
+            name: format!("{}-{suffix}", member.workload.name).into(),
+            uid: uid(self.random).into(),
             node: Some(name),
             workload: member.workload.clone(),
             labels,

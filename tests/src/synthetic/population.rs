@@ -89,13 +89,13 @@ fn namespaces(count: usize) -> Vec<String> {
 
 fn namespace(number: usize, name: &str) -> Namespace {
     let labels = [(METADATA_NAME, name.to_owned()), ("team", format!("team-{}", number % 97))];
-    Namespace { name: name.to_owned(), labels: owned(labels) }
+    Namespace { name: name.into(), labels: owned(labels) }
 }
 
 /// The cluster's own, one in each other namespace, and the rest where more of them are already.
 fn members(shape: Shape, names: &[String], random: &mut Random) -> Vec<Member> {
     let member = |namespace: usize, kind: Kind, name: String, port, protocol, host_network| Member {
-        workload: WorkloadRef { namespace: names[namespace].clone(), kind: kind.as_str().to_owned(), name },
+        workload: WorkloadRef { namespace: (&names[namespace]).into(), kind: kind.as_str().into(), name: name.into() },
         kind,
         namespace,
         host_network,
@@ -128,7 +128,7 @@ fn members(shape: Shape, names: &[String], random: &mut Random) -> Vec<Member> {
 fn node(number: usize) -> Node {
     let [high, low] = [(number >> 8) as u8, number as u8];
     Node {
-        name: format!("node-{number:04}"),
+        name: format!("node-{number:04}").into(),
         labels: owned([("topology.kubernetes.io/zone", format!("zone-{}", number % 3))]),
         addresses: vec![IpAddr::from([172, 16 + high, low, 10])],
         pod_cidrs: vec![format!("10.{}.{low}.0/24", 64 + high)],
@@ -140,7 +140,7 @@ fn workload(number: usize, member: &Member) -> Workload {
     let WorkloadRef { namespace, name, .. } = &member.workload;
     let product = namespace.rsplit_once('-').map_or(namespace.as_str(), |(product, _)| product);
     let selector =
-        owned([("app.kubernetes.io/name", name.clone()), ("app.kubernetes.io/instance", format!("{product}-release"))]);
+        owned([("app.kubernetes.io/name", name.into()), ("app.kubernetes.io/instance", format!("{product}-release"))]);
     let mut labels = selector.clone();
     labels.extend(owned([("app.kubernetes.io/part-of", product.to_owned()), ("tier", TIERS[number % 3].to_owned())]));
     Workload {

@@ -5,7 +5,7 @@
 //! failed, bytes, and names. A pod's IPv6 address is its name and `/6`.
 
 use crate::pod::Pod;
-use netwright_record::{Direction, Flow, Local};
+use netwright_record::{Direction, Flow, Local, Name};
 use std::fmt::Write;
 use std::net::IpAddr;
 
@@ -36,7 +36,7 @@ fn tell(flow: &Flow, pods: &[&Pod]) -> String {
         let _ = write!(told, " bytes {bytes}");
     }
     if !flow.names.is_empty() {
-        let names: Vec<&str> = flow.names.iter().map(String::as_str).collect();
+        let names: Vec<&str> = flow.names.iter().map(Name::as_str).collect();
         let _ = write!(told, " as {}", names.join(","));
     }
     told

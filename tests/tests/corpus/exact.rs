@@ -5,7 +5,7 @@ use crate::case::{Case, Run};
 use crate::question::{End, verdicts};
 use anyhow::{Result, ensure};
 use netwright_record::inventory::{Pod, WorkloadRef};
-use netwright_record::{Edge, Protocol};
+use netwright_record::{Edge, Name, Protocol};
 use std::collections::BTreeSet;
 
 /// Cases in which more than was seen has to be allowed, and why.
@@ -79,7 +79,7 @@ fn compare(run: &Run) -> Result<(usize, Vec<String>)> {
 /// edge does not say which of the pods was meant.
 fn is_anothers(pods: &[Pod], server: &Pod, protocol: Protocol, port: u16) -> bool {
     let others = pods.iter().filter(|pod| pod.workload == server.workload).flat_map(|pod| &pod.ports);
-    let names: BTreeSet<&String> = others
+    let names: BTreeSet<&Name> = others
         .filter(|other| (other.protocol, other.port) == (protocol, port))
         .filter_map(|other| other.name.as_ref())
         .collect();

@@ -129,7 +129,7 @@ pub(crate) fn ask_nothing(questions: &[Question], inventory: &Inventory) -> bool
 }
 
 fn cluster(inventory: &Inventory) -> Cluster {
-    let namespaces = inventory.namespaces.iter().map(|it| (it.name.clone(), it.labels.clone())).collect();
+    let namespaces = inventory.namespaces.iter().map(|it| ((&it.name).into(), (&it.labels).into())).collect();
     Cluster { namespaces, ..Cluster::default() }
 }
 
@@ -152,12 +152,12 @@ fn node_addresses(name: &str, inventory: &Inventory) -> Vec<IpAddr> {
 /// The pod as policies see it.
 fn policy_pod(pod: &inventory::Pod, inventory: &Inventory) -> Pod {
     let named = pod.ports.iter().filter_map(|port| {
-        Some(NamedPort { name: port.name.clone()?, protocol: protocol(port.protocol), port: port.port })
+        Some(NamedPort { name: port.name.as_ref()?.into(), protocol: protocol(port.protocol), port: port.port })
     });
     Pod {
-        namespace: pod.namespace.clone(),
-        name: pod.name.clone(),
-        labels: pod.labels.clone(),
+        namespace: (&pod.namespace).into(),
+        name: (&pod.name).into(),
+        labels: (&pod.labels).into(),
         addresses: pod.addresses.iter().map(|held| held.ip).collect(),
         node_addresses: node_addresses(pod.node.as_deref().unwrap_or_default(), inventory),
         ports: named.collect(),

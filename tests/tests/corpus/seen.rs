@@ -5,7 +5,7 @@
 use anyhow::{Context, Result, bail};
 use netwright_record::activity::hour_of;
 use netwright_record::inventory::{HeldAddress, Inventory, Pod};
-use netwright_record::{Activity, Direction, Flow, Hours, Local, Protocol, Time, Window};
+use netwright_record::{Activity, Direction, Flow, Hours, Local, Name, Protocol, Time, Window};
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -22,7 +22,7 @@ pub(crate) struct Seen {
     pub(crate) days: u16,
     /// Nodes without an agent.
     #[serde(default)]
-    pub(crate) unwatched: BTreeSet<String>,
+    pub(crate) unwatched: BTreeSet<Name>,
     /// What was seen.
     #[serde(default)]
     pub(crate) flows: Vec<Connection>,
@@ -46,7 +46,7 @@ pub(crate) struct Connection {
     /// UDP between two bound sockets of which nobody saw the first word.
     ambiguous: Option<[String; 2]>,
     /// The DNS names by which the client had learned the address.
-    names: BTreeSet<String>,
+    names: BTreeSet<Name>,
     /// How many connections; one where it is not said.
     times: Option<u64>,
     /// How many of them were never answered.
@@ -194,9 +194,9 @@ impl Connection {
 
 /// A pod or a node of the cluster.
 struct End {
-    node: String,
+    node: Name,
     /// None for a process of the node itself.
-    uid: Option<String>,
+    uid: Option<Name>,
     addresses: Vec<IpAddr>,
     port: u16,
     protocol: Protocol,

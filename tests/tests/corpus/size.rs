@@ -5,7 +5,7 @@ use crate::case::{Case, Run};
 use anyhow::{Context, Result, ensure};
 use netwright_collector::inventory::is_stable_label;
 use netwright_policy::{METADATA_NAME, Peer, PolicySet, Selector};
-use netwright_record::inventory::{Labels, Pod, WorkloadRef};
+use netwright_record::inventory::{Pod, WorkloadRef};
 use netwright_tests::demo::netwright;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -18,7 +18,7 @@ const TOOLS: [&str; 2] = ["app.kubernetes.io/managed-by", "heritage"];
 
 /// The pods of a cluster by workload.
 struct Population {
-    members: Vec<(String, Vec<Labels>)>,
+    members: Vec<biclique::Workload>,
 }
 
 /// Every rule of every case that runs without flags.
@@ -75,12 +75,12 @@ fn compare(run: &Run, peers: &str) -> Result<(usize, Vec<String>)> {
 
 impl Population {
     fn of(run: &Run) -> Self {
-        let mut members: BTreeMap<&WorkloadRef, Vec<Labels>> = BTreeMap::new();
+        let mut members: BTreeMap<&WorkloadRef, Vec<biclique::Labels>> = BTreeMap::new();
         let selectable = |pod: &&Pod| !pod.host_network && !pod.labels.is_empty();
         for pod in run.observation.inventory.pods.iter().filter(selectable) {
-            members.entry(&pod.workload).or_default().push(pod.labels.clone());
+            members.entry(&pod.workload).or_default().push((&pod.labels).into());
         }
-        let members = members.into_iter().map(|(workload, pods)| (workload.namespace.clone(), pods)).collect();
+        let members = members.into_iter().map(|(workload, pods)| ((&workload.namespace).into(), pods)).collect();
         Self { members }
     }
 
@@ -106,7 +106,8 @@ impl Population {
             None => namespace == own_namespace,
             Some(selector) => selector.matches(|key| (key == METADATA_NAME).then_some(namespace)),
         };
-        let selects = |labels: &Labels| pods.is_none_or(|it| it.matches(|key| labels.get(key).map(String::as_str)));
+        let selects =
+            |labels: &biclique::Labels| pods.is_none_or(|it| it.matches(|key| labels.get(key).map(String::as_str)));
         let members = self.members.iter().enumerate();
         let found = members.filter(|(_, (namespace, pods))| is_there(namespace) && pods.iter().any(selects));
         found.map(|(number, _)| number).collect()

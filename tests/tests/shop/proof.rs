@@ -50,7 +50,7 @@ fn network_config_analyzer_agrees_about_every_pair_of_pods() {
 fn differences(it: &Recorded, oracle: &Oracle) -> Vec<String> {
     let policies = PolicySet::load(&it.policies).unwrap().policies;
     let inventory = &it.observation.inventory;
-    let namespaces = inventory.namespaces.iter().map(|it| (it.name.clone(), it.labels.clone())).collect();
+    let namespaces = inventory.namespaces.iter().map(|it| ((&it.name).into(), (&it.labels).into())).collect();
     let cluster = Cluster { namespaces, ..Cluster::default() };
     let mut asked = 0;
     let mut differences = Vec::new();
@@ -107,9 +107,9 @@ fn name(pod: &inventory::Pod) -> String {
 
 fn policy_pod(pod: &inventory::Pod) -> Pod {
     Pod {
-        namespace: pod.namespace.clone(),
-        name: pod.name.clone(),
-        labels: pod.labels.clone(),
+        namespace: (&pod.namespace).into(),
+        name: (&pod.name).into(),
+        labels: (&pod.labels).into(),
         addresses: pod.addresses.iter().map(|held| held.ip).collect(),
         node_addresses: Vec::new(),
         ports: Vec::new(),

@@ -32,7 +32,7 @@ fn all(kept: &Kept<Value>, services: impl Fn(&Value) -> Vec<&Value>) -> BTreeSet
     let extensions = kept.values().flat_map(|entry| {
         let (kind, name) = (&entry.place.kind, &entry.place.name);
         let services = services(&entry.object).into_iter().filter_map(service).collect::<Vec<_>>();
-        services.into_iter().map(|service| ApiExtension { kind: kind.clone(), name: name.clone(), service })
+        services.into_iter().map(|service| ApiExtension { kind: kind.into(), name: name.into(), service })
     });
     extensions.collect()
 }
@@ -44,5 +44,5 @@ fn service(reference: &Value) -> Option<ServiceRef> {
         None | Some(Value::Null) => HTTPS,
         Some(port) => u16::try_from(port.as_u64()?).ok()?,
     };
-    Some(ServiceRef { namespace: text("namespace")?, name: text("name")?, port })
+    Some(ServiceRef { namespace: text("namespace")?.into(), name: text("name")?.into(), port })
 }

@@ -4,7 +4,7 @@ use super::error::Fault;
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time as ApiTime;
 use netwright_record::inventory::{ContainerPort, Labels};
-use netwright_record::{Protocol, Time};
+use netwright_record::{Name, Protocol, Time};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -33,12 +33,12 @@ pub(super) fn address(text: &str, field: impl FnOnce() -> String) -> Result<IpAd
 }
 
 /// A name where there is one: the API writes the absence of some as an empty string.
-pub(super) fn name(text: Option<&String>) -> Option<String> {
-    text.filter(|text| !text.is_empty()).cloned()
+pub(super) fn name(text: Option<&String>) -> Option<Name> {
+    text.filter(|text| !text.is_empty()).map(Name::from)
 }
 
 pub(super) fn labels(labels: Option<&BTreeMap<String, String>>) -> Labels {
-    labels.cloned().unwrap_or_default()
+    labels.into_iter().flatten().collect()
 }
 
 pub(super) fn time(time: Option<&ApiTime>) -> Option<Time> {

@@ -13,8 +13,8 @@ use super::workloads;
 use super::{document, inventory};
 use k8s_openapi::api::core::v1::{Pod as ApiPod, PodTemplateSpec, ServicePort as ApiServicePort};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use netwright_record::Time;
 use netwright_record::inventory::{Inventory, Pod, WorkloadRef};
+use netwright_record::{Name, Time};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A text with manifests.
@@ -142,8 +142,8 @@ fn template_pod(workload: &WorkloadRef, template: &PodTemplateSpec) -> Result<Po
     let spec = template.spec.as_ref().ok_or_else(|| Fault::new("spec.template.spec", "is missing"))?;
     Ok(Pod {
         namespace: workload.namespace.clone(),
-        name: format!("{}/{}", workload.kind, workload.name),
-        uid: String::new(),
+        name: format!("{}/{}", workload.kind, workload.name).into(),
+        uid: Name::default(),
         node: None,
         workload: workload.clone(),
         labels: fields::labels(template.metadata.as_ref().and_then(|metadata| metadata.labels.as_ref())),

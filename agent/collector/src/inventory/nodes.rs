@@ -4,8 +4,8 @@ use super::error::{Fault, InventoryError};
 use super::fields;
 use super::objects::{Entry, Objects, Report};
 use ipnet::IpNet;
-use k8s_openapi::api::core::v1::Node as ApiNode;
-use netwright_record::inventory::{CronJob, Labels, Namespace, Node, Pod, Policy};
+use k8s_openapi::api::core::v1::{Namespace as ApiNamespace, Node as ApiNode};
+use netwright_record::inventory::{CronJob, Namespace, Node, Pod, Policy};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -18,6 +18,9 @@ const ADDRESS_ANNOTATIONS: &[&str] = &[
     "projectcalico.org/IPv4VXLANTunnelAddr",
     "projectcalico.org/IPv6VXLANTunnelAddr",
 ];
+
+/// The label of a namespace that is its name.
+const METADATA_NAME: &str = "kubernetes.io/metadata.name";
 
 /// All nodes. `pods` tells which addresses of a node's range are not the node's own.
 pub(super) fn nodes(objects: &Objects, pods: &[Pod], report: &mut Report) -> Result<Vec<Node>, InventoryError> {
@@ -37,7 +40,7 @@ fn node(object: &ApiNode, taken: &BTreeSet<IpAddr>) -> Result<Node, Fault> {
     let mut addresses = listed_addresses(object);
     addresses.extend(pod_cidrs.iter().flat_map(own_addresses).filter(|ip| !taken.contains(ip)));
     Ok(Node {
-        name: object.metadata.name.clone().unwrap_or_default(),
+        name: object.metadata.name.clone().unwrap_or_default().into(),
         labels: fields::labels(object.metadata.labels.as_ref()),
         addresses: addresses.into_iter().collect(),
         pod_cidrs: pod_cidrs.iter().map(IpNet::to_string).collect(),
@@ -82,13 +85,14 @@ fn own_addresses(range: &IpNet) -> impl Iterator<Item = IpAddr> + use<> {
 
 /// All namespaces, with the label that the API server gives each.
 pub(super) fn namespaces(objects: &Objects) -> Vec<Namespace> {
-    let namespace = |(name, labels): (&String, Option<&Labels>)| {
-        let mut labels = fields::labels(labels);
-        labels.entry("kubernetes.io/metadata.name".to_owned()).or_insert_with(|| name.clone());
-        Namespace { name: name.clone(), labels }
+    let namespace = |(name, entry): (&String, &Entry<ApiNamespace>)| {
+        let mut labels = fields::labels(entry.object.metadata.labels.as_ref());
+        if !labels.contains_key(METADATA_NAME) {
+            labels.insert(METADATA_NAME, name);
+        }
+        Namespace { name: name.into(), labels }
     };
-    let entries = objects.namespaces.iter();
-    entries.map(|((_, name, _), entry)| (name, entry.object.metadata.labels.as_ref())).map(namespace).collect()
+    objects.namespaces.iter().map(|((_, name, _), entry)| (name, entry)).map(namespace).collect()
 }
 
 /// All CronJobs with their schedules.
@@ -96,8 +100,8 @@ pub(super) fn cron_jobs(objects: &Objects) -> Vec<CronJob> {
     let entries = objects.cron_jobs.iter();
     entries
         .map(|((namespace, name, _), Entry { object, .. })| CronJob {
-            namespace: namespace.clone(),
-            name: name.clone(),
+            namespace: namespace.into(),
+            name: name.into(),
             schedule: object.spec.as_ref().map(|spec| spec.schedule.clone()).unwrap_or_default(),
             time_zone: object.spec.as_ref().and_then(|spec| spec.time_zone.clone()),
             suspended: object.spec.as_ref().is_some_and(|spec| spec.suspend == Some(true)),

@@ -42,7 +42,7 @@ impl Owners {
             Some(owner) => (owner.kind.clone(), owner.name.clone()),
             None => own_name(metadata),
         };
-        WorkloadRef { namespace: namespace.to_owned(), kind, name }
+        WorkloadRef { namespace: namespace.into(), kind: kind.into(), name: name.into() }
     }
 
     fn of_replica_set(&self, namespace: &str, name: &str, pod: &ObjectMeta) -> (String, String) {

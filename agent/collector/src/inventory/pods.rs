@@ -6,8 +6,8 @@ use super::objects::{Objects, Report};
 use super::owners::Owners;
 use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::{Pod as ApiPod, PodStatus};
-use netwright_record::Time;
 use netwright_record::inventory::{HeldAddress, Pod};
+use netwright_record::{Name, Time};
 
 /// Set by the kubelet on the API's image of a static pod: the UID that the pod really runs under.
 const STATIC_POD_UID: &str = "kubernetes.io/config.mirror";
@@ -37,8 +37,8 @@ fn pod(object: &ApiPod, namespace: &str, owners: &Owners, now: Time) -> Result<P
     let spec = object.spec.as_ref().ok_or_else(|| Fault::new("spec", "is missing"))?;
     let host_network = spec.host_network == Some(true);
     Ok(Pod {
-        namespace: namespace.to_owned(),
-        name: metadata.name.clone().unwrap_or_default(),
+        namespace: namespace.into(),
+        name: metadata.name.clone().unwrap_or_default().into(),
         uid: uid(object).ok_or_else(|| Fault::new("metadata.uid", "is missing"))?,
         node: fields::name(spec.node_name.as_ref()),
         workload: owners.of_pod(namespace, metadata),
@@ -51,7 +51,7 @@ fn pod(object: &ApiPod, namespace: &str, owners: &Owners, now: Time) -> Result<P
 }
 
 /// The UID in the pod's cgroup path. For a static pod that is not the UID of the API's image of it.
-pub(super) fn uid(object: &ApiPod) -> Option<String> {
+pub(super) fn uid(object: &ApiPod) -> Option<Name> {
     let metadata = &object.metadata;
     let own = metadata.annotations.as_ref().and_then(|annotations| annotations.get(STATIC_POD_UID));
     fields::name(own).or_else(|| fields::name(metadata.uid.as_ref()))

@@ -6,6 +6,7 @@ use super::objects::{Entry, Objects, Report};
 use super::pods;
 use k8s_openapi::api::core::v1::{Service as ApiService, ServiceSpec};
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
+use netwright_record::Name;
 use netwright_record::inventory::{Backend, ContainerPort, HeldAddress, Service, ServicePort};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -13,7 +14,7 @@ use std::net::IpAddr;
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
 /// The endpoints of one Service: address and pod UID, and the ports there.
-type Endpoints = BTreeMap<(IpAddr, Option<String>), BTreeSet<ContainerPort>>;
+type Endpoints = BTreeMap<(IpAddr, Option<Name>), BTreeSet<ContainerPort>>;
 
 /// All Services, with their endpoints whether ready or not: a connection may have been made before or after.
 pub(super) fn read(objects: &Objects, report: &mut Report) -> Result<Vec<Service>, InventoryError> {
@@ -34,16 +35,16 @@ pub(super) fn read(objects: &Objects, report: &mut Report) -> Result<Vec<Service
 
 /// A slice says what is behind a Service now. That it was so over the whole window is an assumption; the
 /// workloads behind a Service change far less often than its pods.
-fn backend(((ip, pod_uid), ports): ((IpAddr, Option<String>), BTreeSet<ContainerPort>)) -> Backend {
+fn backend(((ip, pod_uid), ports): ((IpAddr, Option<Name>), BTreeSet<ContainerPort>)) -> Backend {
     Backend { address: HeldAddress { ip, from: None, until: None }, pod_uid, ports: ports.into_iter().collect() }
 }
 
 fn service(object: &ApiService, namespace: &str, name: &str) -> Result<Service, Fault> {
     let spec = object.spec.as_ref().ok_or_else(|| Fault::new("spec", "is missing"))?;
     Ok(Service {
-        namespace: namespace.to_owned(),
-        name: name.to_owned(),
-        service_type: fields::name(spec.type_.as_ref()).unwrap_or_else(|| "ClusterIP".to_owned()),
+        namespace: namespace.into(),
+        name: name.into(),
+        service_type: fields::name(spec.type_.as_ref()).unwrap_or_else(|| "ClusterIP".into()),
         cluster_ips: cluster_ips(spec)?,
         external_ips: external_ips(object, spec)?,
         external_traffic_policy: fields::name(spec.external_traffic_policy.as_ref()),
@@ -120,12 +121,12 @@ fn endpoints(objects: &Objects, report: &mut Report) -> Result<BTreeMap<(String,
 }
 
 /// The UID of each pod in the API, and the one it runs under: see [`pods::uid`].
-fn running_uids(objects: &Objects) -> BTreeMap<&str, String> {
+fn running_uids(objects: &Objects) -> BTreeMap<&str, Name> {
     let pods = objects.pods.values();
     pods.filter_map(|entry| Some((entry.object.metadata.uid.as_deref()?, pods::uid(&entry.object)?))).collect()
 }
 
-fn add_slice(slice: &EndpointSlice, uids: &BTreeMap<&str, String>, found: &mut Endpoints) -> Result<(), Fault> {
+fn add_slice(slice: &EndpointSlice, uids: &BTreeMap<&str, Name>, found: &mut Endpoints) -> Result<(), Fault> {
     let ports = slice_ports(slice)?;
     for (index, endpoint) in slice.endpoints.iter().enumerate() {
         let pod_uid = pod_uid(endpoint).map(|uid| uids.get(uid.as_str()).cloned().unwrap_or(uid));
@@ -137,7 +138,7 @@ fn add_slice(slice: &EndpointSlice, uids: &BTreeMap<&str, String>, found: &mut E
     Ok(())
 }
 
-fn pod_uid(endpoint: &Endpoint) -> Option<String> {
+fn pod_uid(endpoint: &Endpoint) -> Option<Name> {
     let target = endpoint.target_ref.as_ref().filter(|target| target.kind.as_deref() == Some("Pod"))?;
     fields::name(target.uid.as_ref())
 }

@@ -83,7 +83,7 @@ fn add<'a, T: Metadata<Ty = ObjectMeta>>(
 ) {
     for ((namespace, name, _), Entry { place, object }) in kept {
         let (selector, template, replicas) = parts(object);
-        let name = WorkloadRef { namespace: namespace.clone(), kind: place.kind.clone(), name: name.clone() };
+        let name = WorkloadRef { namespace: namespace.into(), kind: (&place.kind).into(), name: name.into() };
         found.insert(name, Manifest { place, metadata: object.metadata(), selector, template, replicas });
     }
 }

@@ -5,7 +5,7 @@ use super::nodes::Nodes;
 use super::reason::{Reason, service_name};
 use super::services::{Port, Services};
 use netwright_record::inventory::{Backend, Inventory, Pod};
-use netwright_record::{Endpoint, Flow, Local, Protocol};
+use netwright_record::{Endpoint, Flow, Local, Name, Protocol};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub(super) type Targets = BTreeMap<(Endpoint, u16), Target>;
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Target {
     /// The nodes its backends run on; none for one whose node is not known.
-    pub(super) nodes: BTreeSet<Option<String>>,
+    pub(super) nodes: BTreeSet<Option<Name>>,
     /// The addresses of its backends, for endpoints that are known by address.
     pub(super) addresses: BTreeSet<IpAddr>,
 }
@@ -85,7 +85,7 @@ impl<'a> Index<'a> {
     /// Who the local end of a flow is.
     pub(super) fn local(&self, flow: &Flow, span: Span) -> Result<LocalEnd<'a>, Reason> {
         let ip = flow.local.ip().map(|ip| ip.to_canonical());
-        let node = |name: &str| Endpoint::Node { name: name.to_owned(), workload: None };
+        let node = |name: &str| Endpoint::Node { name: name.into(), workload: None };
         let (endpoint, pod) = match &flow.local {
             Local::Pod { uid, .. } => match self.pods.get(uid.as_str()) {
                 Some(pod) => (pod_endpoint(pod, &flow.node), Some(*pod)),
@@ -104,7 +104,7 @@ impl<'a> Index<'a> {
         match (self.addresses.holder(ip, span, Some(&flow.node)), self.nodes.at(ip)) {
             (Held::By(pod), _) => Ok((pod_endpoint(pod, &flow.node), Some(pod))),
             (Held::ChangedHands, _) => Err(Reason::ChangedHands),
-            (Held::Nobody, Some(node)) => Ok((Endpoint::Node { name: node.to_owned(), workload: None }, None)),
+            (Held::Nobody, Some(node)) => Ok((Endpoint::Node { name: node.into(), workload: None }, None)),
             (Held::Nobody, None) => Err(Reason::LocalAddressUnknown),
         }
     }
@@ -150,7 +150,7 @@ impl<'a> Index<'a> {
         }
         Ok(match self.inside(ip, span)? {
             Some(Inside::Pod(pod)) => Endpoint::Workload(pod.workload.clone()),
-            Some(Inside::Node(node)) => Endpoint::Node { name: node.to_owned(), workload: None },
+            Some(Inside::Node(node)) => Endpoint::Node { name: node.into(), workload: None },
             Some(Inside::LinkLocal) => Endpoint::LinkLocal { address: ip },
             None if self.services.is_api_server_ip(ip) => Endpoint::ApiServer,
             None => Endpoint::Internet,
@@ -205,7 +205,7 @@ impl<'a> Index<'a> {
         port: u16,
         protocol: Protocol,
         span: Span,
-    ) -> Option<(Endpoint, Option<String>)> {
+    ) -> Option<(Endpoint, Option<Name>)> {
         let ip = backend.address.ip.to_canonical();
         if let Some(pod) = backend.pod_uid.as_deref().and_then(|uid| self.pods.get(uid)) {
             return Some((pod_endpoint(pod, ""), pod.node.clone()));
@@ -214,7 +214,7 @@ impl<'a> Index<'a> {
             Some(Inside::Pod(pod)) => Some((pod_endpoint(pod, ""), pod.node.clone())),
             Some(Inside::Node(node)) => {
                 let workload = self.nodes.declared(node, protocol, port).cloned();
-                Some((Endpoint::Node { name: node.to_owned(), workload }, Some(node.to_owned())))
+                Some((Endpoint::Node { name: node.into(), workload }, Some(node.into())))
             }
             Some(Inside::LinkLocal) => Some((Endpoint::LinkLocal { address: ip }, None)),
             None => Some((Endpoint::External { address: ip }, None)),
@@ -249,7 +249,7 @@ fn pod_endpoint(pod: &Pod, node: &str) -> Endpoint {
     match pod.host_network {
         false => Endpoint::Workload(pod.workload.clone()),
         true => Endpoint::Node {
-            name: pod.node.clone().unwrap_or_else(|| node.to_owned()),
+            name: pod.node.clone().unwrap_or_else(|| node.into()),
             workload: Some(pod.workload.clone()),
         },
     }

@@ -9,7 +9,7 @@ use super::node_clients;
 use super::reason::Reason;
 use super::sides::Sides;
 use super::sighting::{Ambiguous, Direct, Key, Side, Through};
-use netwright_record::{Activity, Direction, Edge, Endpoint, Flow, Local, Protocol, ServiceRef};
+use netwright_record::{Activity, Direction, Edge, Endpoint, Flow, Local, Name, Protocol, ServiceRef};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub(super) type UnresolvedFlows = BTreeMap<UnresolvedKey, Flow>;
 /// What tells one unresolved flow from another.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct UnresolvedKey {
-    node: String,
+    node: Name,
     local: Local,
     direction: Direction,
     protocol: Protocol,
@@ -70,7 +70,7 @@ struct ThroughKey {
 struct ThroughService {
     activity: Activity,
     client_addresses: BTreeSet<IpAddr>,
-    nodes: BTreeSet<String>,
+    nodes: BTreeSet<Name>,
 }
 
 /// Everything said so far.
@@ -82,7 +82,7 @@ pub(super) struct Merge {
     /// Client and server of connections that a sidecar took.
     behind_sidecar: BTreeSet<(Endpoint, Endpoint)>,
     /// Nodes that report what arrives at them.
-    watched: BTreeSet<String>,
+    watched: BTreeSet<Name>,
 }
 
 impl Merge {

@@ -1,7 +1,7 @@
 //! What was said about one edge, apart for the two ends that said it.
 
 use super::sighting::{Key, Side};
-use netwright_record::{Activity, Edge, ServiceRef};
+use netwright_record::{Activity, Edge, Name, ServiceRef};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -13,7 +13,7 @@ pub(super) struct Sides {
     pub(super) services: BTreeSet<ServiceRef>,
     pub(super) client_addresses: BTreeSet<IpAddr>,
     pub(super) server_addresses: BTreeSet<IpAddr>,
-    pub(super) nodes: BTreeSet<String>,
+    pub(super) nodes: BTreeSet<Name>,
 }
 
 impl Sides {

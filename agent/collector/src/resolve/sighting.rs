@@ -4,7 +4,7 @@ use super::addresses::Span;
 use super::index::{Index, LocalEnd, Server, Targets};
 use super::reason::Reason;
 use netwright_record::inventory::WorkloadRef;
-use netwright_record::{Direction, Endpoint, Flow, Protocol, ServiceRef};
+use netwright_record::{Direction, Endpoint, Flow, Name, Protocol, ServiceRef};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -89,7 +89,7 @@ pub(super) struct Ambiguous {
 }
 
 /// The workloads seen to answer at a port of a node; `None` stands for a process of the node itself.
-pub(super) type Listeners = BTreeMap<(String, Protocol, u16), BTreeSet<Option<WorkloadRef>>>;
+pub(super) type Listeners = BTreeMap<(Name, Protocol, u16), BTreeSet<Option<WorkloadRef>>>;
 
 /// Who listens on the nodes, from the flows that arrived there.
 pub(super) fn listeners(index: &Index<'_>, flows: &[Flow]) -> Listeners {
@@ -172,7 +172,7 @@ impl<'i> View<'i, '_> {
         if client.workload().is_none() || self.index.services().at(self.remote, protocol, port).is_some() {
             return None;
         }
-        let server = Endpoint::Node { name: node.to_owned(), workload: None };
+        let server = Endpoint::Node { name: node.into(), workload: None };
         let key = Key { client: client.clone(), server, protocol, port };
         Some(Direct { key, side: Side::Client, client_address: None, server_address: Some(self.remote) })
     }
@@ -207,9 +207,7 @@ impl<'i> View<'i, '_> {
     fn server_endpoint(&self, server: Server<'_>, port: u16) -> Endpoint {
         match server {
             Server::Endpoint(endpoint) => endpoint,
-            Server::Node(node) => {
-                Endpoint::Node { name: node.to_owned(), workload: self.listener(node, port).cloned() }
-            }
+            Server::Node(node) => Endpoint::Node { name: node.into(), workload: self.listener(node, port).cloned() },
             Server::Outside | Server::Service(_) if self.flow.names.is_empty() => {
                 Endpoint::External { address: self.remote }
             }
@@ -219,7 +217,7 @@ impl<'i> View<'i, '_> {
 
     /// The workload at a port of a node: what was seen to answer there, or else the one that declares it.
     fn listener(&self, node: &str, port: u16) -> Option<&'i WorkloadRef> {
-        match self.listeners.get(&(node.to_owned(), self.flow.protocol, port)) {
+        match self.listeners.get(&(node.into(), self.flow.protocol, port)) {
             Some(seen) if seen.len() == 1 => seen.first().and_then(Option::as_ref),
             _ => self.index.nodes().declared(node, self.flow.protocol, port),
         }

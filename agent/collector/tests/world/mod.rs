@@ -151,7 +151,7 @@ impl FlowExt for Flow {
     }
 
     fn named(self, names: &[&str]) -> Self {
-        Flow { names: names.iter().map(|name| (*name).to_owned()).collect(), ..self }
+        Flow { names: names.iter().map(|name| (*name).into()).collect(), ..self }
     }
 
     fn during(mut self, first: i64, last: i64) -> Self {

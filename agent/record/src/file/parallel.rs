@@ -2,11 +2,12 @@
 
 use super::Record;
 use super::parse::parse;
+use crate::name::intern::Table;
 use std::collections::VecDeque;
 use std::num::NonZero;
 use std::ops::Range;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 /// A chunk is handed on when it holds so many bytes: enough to be worth it, few enough to keep little in flight.
@@ -39,14 +40,16 @@ impl Chunk {
 type Job = (Chunk, Sender<ParsedChunk>);
 
 /// Parses what `next` gives until it gives nothing more, and calls `take` with each chunk in order. Stops when that fails.
+/// Equal names, and equal sets of labels, are one in memory.
 ///
 /// A single chunk is parsed where it is: most files are small.
 pub(super) fn parse_all<E>(
     mut next: impl FnMut() -> Option<Chunk>,
     mut take: impl FnMut(ParsedChunk) -> Result<(), E>,
 ) -> Result<(), E> {
+    let table = Arc::new(Table::default());
     let Some(first) = next() else { return Ok(()) };
-    let Some(second) = next() else { return take(first.parse()) };
+    let Some(second) = next() else { return take(table.share(|| first.parse())) };
     let threads = thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
     let (jobs, queue) = channel::<Job>();
     let queue = Mutex::new(queue);
@@ -54,7 +57,7 @@ pub(super) fn parse_all<E>(
         // Dropped on every way out, so that the threads end.
         let jobs = jobs;
         for _ in 0..threads {
-            scope.spawn(|| work(&queue));
+            scope.spawn(|| table.share(|| work(&queue)));
         }
         let mut waiting = VecDeque::new();
         let mut chunks = [first, second].into_iter().chain(std::iter::from_fn(&mut next));

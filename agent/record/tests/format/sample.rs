@@ -145,7 +145,7 @@ fn endpoints() -> [Endpoint; 8] {
 }
 
 fn inventory() -> Inventory {
-    let labels = || [("app".to_owned(), "api".to_owned())].into();
+    let labels = || [("app", "api")].into();
     let ports = vec![ContainerPort { name: Some("http".into()), protocol: Protocol::Tcp, port: 8080 }];
     let held = HeldAddress { ip: address("10.244.0.1"), from: Some(at(0)), until: Some(at(3600)) };
     Inventory {
@@ -204,7 +204,7 @@ fn service(backend: Backend) -> Service {
         cluster_ips: vec![address("10.96.0.1")],
         external_ips: vec![address("203.0.113.1")],
         external_traffic_policy: Some("Local".into()),
-        selector: [("app".to_owned(), "api".to_owned())].into(),
+        selector: [("app", "api")].into(),
         ports: vec![ServicePort {
             name: Some("http".into()),
             protocol: Protocol::Sctp,
@@ -218,12 +218,17 @@ fn service(backend: Backend) -> Service {
 /// Random observations whose records often have the same key.
 pub(crate) mod random {
     use super::*;
+    use netwright_record::Name;
     use proptest::collection::{btree_set, vec};
     use proptest::option;
     use proptest::prelude::*;
 
-    fn name() -> impl Strategy<Value = String> {
+    fn text() -> impl Strategy<Value = String> {
         prop_oneof![3 => Just("a".to_owned()), 1 => "[a-c]{0,2}", 1 => any::<String>()]
+    }
+
+    fn name() -> impl Strategy<Value = Name> {
+        text().prop_map(Name::from)
     }
 
     fn time() -> impl Strategy<Value = Time> {
@@ -324,7 +329,7 @@ pub(crate) mod random {
 
     fn coverage() -> impl Strategy<Value = Coverage> {
         let ended = prop_oneof![Just(Ended::Continues), Just(Ended::Clean), Just(Ended::CutOff)];
-        (name(), name(), time(), time(), ended, count(), vec(name(), 0..2)).prop_map(
+        (name(), text(), time(), time(), ended, count(), vec(text(), 0..2)).prop_map(
             |(node, run, from, to, ended, spool_full, notes)| Coverage {
                 node,
                 run,
@@ -350,7 +355,7 @@ pub(crate) mod random {
                 uid: "u".into(),
                 node,
                 workload: workload("api"),
-                labels: [("app".to_owned(), label)].into(),
+                labels: [("app", label)].into(),
                 addresses,
                 host_network,
                 ports: Vec::new(),
@@ -360,15 +365,15 @@ pub(crate) mod random {
     }
 
     fn namespace() -> impl Strategy<Value = Namespace> {
-        (name(), name()).prop_map(|(name, label)| Namespace { name, labels: [("team".to_owned(), label)].into() })
+        (name(), name()).prop_map(|(name, label)| Namespace { name, labels: [("team", label)].into() })
     }
 
     fn policy() -> impl Strategy<Value = Policy> {
-        (name(), any::<i64>()).prop_map(|(name, n)| Policy { manifest: json!({"metadata": {"name": name}, "n": n}) })
+        (text(), any::<i64>()).prop_map(|(name, n)| Policy { manifest: json!({"metadata": {"name": name}, "n": n}) })
     }
 
     pub(crate) fn observation() -> impl Strategy<Value = Observation> {
-        let unresolved = (flow(), name()).prop_map(|(flow, reason)| Unresolved { flow, reason });
+        let unresolved = (flow(), text()).prop_map(|(flow, reason)| Unresolved { flow, reason });
         let seen = (vec(flow(), 0..5), vec(edge(), 0..5), vec(unresolved, 0..4), vec(coverage(), 0..4));
         (seen, vec(pod(), 0..4), vec(namespace(), 0..4), vec(policy(), 0..3)).prop_map(
             |((flows, edges, unresolved, coverage), pods, namespaces, policies)| Observation {

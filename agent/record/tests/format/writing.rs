@@ -104,11 +104,11 @@ fn a_record_that_no_reader_takes_is_not_written() {
     let mut observation = empty();
     let overhead = r#"{"record":"namespace","name":"","labels":{}}"#.len();
     observation.inventory.namespaces =
-        vec![Namespace { name: "a".repeat(LONGEST_LINE - overhead), labels: Default::default() }];
+        vec![Namespace { name: "a".repeat(LONGEST_LINE - overhead).into(), labels: Default::default() }];
     let mut text = Vec::new();
     write_plain(&observation, &mut text).unwrap();
     assert_eq!(read_bytes(text).unwrap().0, observation);
-    observation.inventory.namespaces[0].name.push('a');
+    observation.inventory.namespaces[0].name = "a".repeat(LONGEST_LINE - overhead + 1).into();
     let error = write_plain(&observation, io::sink()).unwrap_err();
     assert!(error.to_string().contains("longer than a reader takes"), "{error}");
     assert!(error.to_string().len() < 500);

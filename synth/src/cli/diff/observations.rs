@@ -5,8 +5,8 @@ use crate::cli::exit::unless_nobody_reads;
 use crate::cli::{observation, table, tell};
 use crate::comparison::{Comparison, Link, Party};
 use crate::text::plain;
-use netwright_record::Observation;
 use netwright_record::inventory::WorkloadRef;
+use netwright_record::{Name, Observation};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -30,9 +30,9 @@ fn warn_of_unknown(observation: &Observation, namespaces: &BTreeMap<String, Stri
         netwright_record::Endpoint::Node { workload, .. } => workload.as_ref().map(|workload| &workload.namespace),
         _ => None,
     });
-    let seen: BTreeSet<&String> =
-        seen.chain(observation.inventory.namespaces.iter().map(|known| &known.name)).collect();
-    for unknown in namespaces.keys().filter(|name| !seen.contains(name)) {
+    let seen: BTreeSet<&str> =
+        seen.chain(observation.inventory.namespaces.iter().map(|known| &known.name)).map(Name::as_str).collect();
+    for unknown in namespaces.keys().filter(|name| !seen.contains(name.as_str())) {
         tell(&format!("warning: --map-namespace {}: the first observation has no such namespace", plain(unknown)));
     }
 }

@@ -224,7 +224,7 @@ impl<'a> Kinds<'a> {
 
     /// A Service as the evaluator takes it.
     fn service(&self, listed: &Listed) -> Service {
-        let key = (listed.namespace.clone(), listed.name.clone());
+        let key = (String::from(&listed.namespace), String::from(&listed.name));
         let targets = self.state.targets.get(&key);
         let target = |index: usize, port: u16| match targets.and_then(|targets| targets.get(index)) {
             Some(inventory::TargetPort::Name(name)) => TargetPort::Name(name.clone()),
@@ -232,14 +232,14 @@ impl<'a> Kinds<'a> {
             None => TargetPort::Number(port),
         };
         let ports = listed.ports.iter().enumerate().map(|(index, own)| ServicePort {
-            name: own.name.clone(),
+            name: own.name.as_ref().map(String::from),
             protocol: protocol(own.protocol),
             port: own.port,
             target: target(index, own.port),
         });
         Service {
-            namespace: listed.namespace.clone(),
-            name: listed.name.clone(),
+            namespace: (&listed.namespace).into(),
+            name: (&listed.name).into(),
             cluster_ips: cluster_ips(listed, targets.is_some()),
             ports: ports.collect(),
             backends: backends(listed),
@@ -337,10 +337,10 @@ fn cluster_ips(listed: &Listed, from_manifest: bool) -> Vec<IpAddr> {
 /// What the EndpointSlices list; where there is none, what the selector selects.
 fn backends(listed: &Listed) -> Backends {
     if listed.backends.is_empty() {
-        return Backends::Selected(listed.selector.clone());
+        return Backends::Selected((&listed.selector).into());
     }
     let port = |port: &netwright_record::inventory::ContainerPort| EndpointPort {
-        name: port.name.clone(),
+        name: port.name.as_ref().map(String::from),
         protocol: protocol(port.protocol),
         port: port.port,
     };

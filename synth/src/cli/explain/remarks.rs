@@ -133,7 +133,7 @@ pub fn through(
     };
     Some(Through {
         service: title(service),
-        service_type: service.service_type.clone(),
+        service_type: (&service.service_type).into(),
         denied_from: state.nodes.iter().filter(is_denied).map(|node| node.name.clone()).collect(),
     })
 }

@@ -146,8 +146,8 @@ fn others<'a>(state: &'a State, workload: &WorkloadRef, labels: &Labels) -> Vec<
 fn manifest(context: &Context, selector: &Value, rule: &Value) -> Value {
     let last = |kind: &Kind| match (&kind.workload, &kind.whom) {
         (Some(workload), _) => workload.name.clone(),
-        (None, Whom::Node(_)) => "nodes".to_owned(),
-        (None, _) => "addresses".to_owned(),
+        (None, Whom::Node(_)) => "nodes".into(),
+        (None, _) => "addresses".into(),
     };
     let (this, other) = (last(context.this()), last(context.other()));
     let (name, types) = match context.direction {

@@ -4,6 +4,7 @@ use crate::state::convert::protocol;
 use crate::state::{State, StatePod};
 use netwright_collector::inventory::TargetPort;
 use netwright_policy::lint::{Node, Service, ServicePort, Subject};
+use netwright_record::Name;
 use netwright_record::inventory::{self, WorkloadRef};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,10 +44,10 @@ impl<'a> Facts<'a> {
 
 /// `pods` are those of the Service's namespace.
 fn convert(state: &State, service: &inventory::Service, pods: &[&StatePod]) -> Service {
-    let key = (service.namespace.clone(), service.name.clone());
+    let key = (String::from(&service.namespace), String::from(&service.name));
     let targets = state.targets.get(&key).map(Vec::as_slice).unwrap_or_default();
     let port = |(index, port): (usize, &inventory::ServicePort)| ServicePort {
-        name: port.name.clone(),
+        name: port.name.as_ref().map(String::from),
         protocol: protocol(port.protocol),
         port: port.port,
         targets: match targets.get(index) {
@@ -56,10 +57,10 @@ fn convert(state: &State, service: &inventory::Service, pods: &[&StatePod]) -> S
         },
     };
     Service {
-        namespace: service.namespace.clone(),
-        name: service.name.clone(),
+        namespace: (&service.namespace).into(),
+        name: (&service.name).into(),
         cluster_ips: service.cluster_ips.clone(),
-        selector: service.selector.clone(),
+        selector: (&service.selector).into(),
         ports: service.ports.iter().enumerate().map(port).collect(),
     }
 }
@@ -67,7 +68,7 @@ fn convert(state: &State, service: &inventory::Service, pods: &[&StatePod]) -> S
 /// The numbers that a name has among the pods behind a Service.
 fn named(service: &inventory::Service, port: &inventory::ServicePort, name: &str, pods: &[&StatePod]) -> BTreeSet<u16> {
     let is_behind = |pod: &&&StatePod| {
-        let has = |(key, value): (&String, &String)| pod.pod.label(key) == Some(value);
+        let has = |(key, value): (&Name, &Name)| pod.pod.label(key) == Some(value);
         !service.selector.is_empty() && service.selector.iter().all(has)
     };
     let ports = pods.iter().filter(is_behind).flat_map(|pod| &pod.pod.ports);

@@ -100,7 +100,7 @@ fn fronted(service_type: &str, policy: Option<&str>) -> (World, WorkloadRef) {
     }
     let front = world.running("shop", "front");
     world.service_of(&front, "front", service_type, 80, https(8080));
-    world.observation.inventory.services[0].external_traffic_policy = policy.map(str::to_owned);
+    world.observation.inventory.services[0].external_traffic_policy = policy.map(Into::into);
     world.edge(node("n2"), Endpoint::Workload(front.clone()), Tcp, 8080);
     (world, front)
 }

@@ -178,7 +178,7 @@ mod tests {
         world.node("n1", &["8.8.4.9"]);
         let api = Endpoint::Workload(world.running("n", "api"));
         for (names, addresses) in names {
-            let names = names.iter().map(|name| (*name).to_owned()).collect();
+            let names = names.iter().map(|name| (*name).into()).collect();
             let edge = world.edge(api.clone(), Endpoint::ExternalName { names }, Tcp, 443);
             edge.server_addresses = addresses.iter().map(|text| address(text)).collect();
         }
@@ -259,7 +259,7 @@ mod tests {
     fn no_block_holds_an_address_that_people_closed() {
         let mut world = World::new();
         let api = Endpoint::Workload(world.running("n", "api"));
-        let names = ["a.example".to_owned()].into();
+        let names = ["a.example".into()].into();
         world.edge(api, Endpoint::ExternalName { names }, Tcp, 443).server_addresses =
             ["8.8.8.0", "8.8.8.1", "8.8.8.2"].map(address).into();
         let observation = world.build();

@@ -179,7 +179,7 @@ impl<'a> Population<'a> {
     }
 
     fn peer(&self, selector: &Selector) -> Peer {
-        let pods = Pods { namespace: selector.namespace.clone(), labels: selector.labels.clone() };
+        let pods = Pods { namespace: (&selector.namespace).into(), labels: selector.labels.clone() };
         let members = selector.stands_for.iter().filter_map(|number| self.workloads.get(*number));
         let mut whom: Vec<Whom> =
             members.map(|workload| Whom::Workload(Arc::new(WorkloadRef::clone(workload)))).collect();

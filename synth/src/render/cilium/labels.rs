@@ -54,7 +54,7 @@ mod tests {
             ("failure-domain.beta.kubernetes.io/zone", "a"),
             ("annotation.example/x", "a"),
         ]);
-        let kept: Vec<String> = relevant(&all).into_keys().collect();
-        assert_eq!(kept, ["app", "app.kubernetes.io/name", "k8s-app"]);
+        let kept = relevant(&all);
+        assert_eq!(kept.keys().collect::<Vec<_>>(), ["app", "app.kubernetes.io/name", "k8s-app"]);
     }
 }

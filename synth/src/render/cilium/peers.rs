@@ -194,7 +194,7 @@ impl<'a, 'c> Gathered<'a, 'c> {
         let accounts: Vec<&str> = knowledge.accounts(workload).collect();
         let mut others: BTreeSet<&WorkloadRef> =
             accounts.iter().flat_map(|account| knowledge.holders(&workload.namespace, account)).collect();
-        let labels = accounts.iter().map(|account| Labels::from([(SERVICE_ACCOUNT.into(), (*account).to_owned())]));
+        let labels = accounts.iter().map(|account| Labels::from([(SERVICE_ACCOUNT, *account)]));
         let mut selectors: Vec<Labels> = labels.collect();
         if selectors.is_empty() {
             others.extend(knowledge.of_namespace(&workload.namespace));
@@ -207,7 +207,7 @@ impl<'a, 'c> Gathered<'a, 'c> {
 
     fn endpoint(&mut self, namespace: &str, mut labels: Labels) {
         if namespace != self.policy.workload.namespace || labels.is_empty() {
-            labels.insert(NAMESPACE.into(), namespace.into());
+            labels.insert(NAMESPACE, namespace);
         }
         self.endpoints.insert(Selector::of(labels));
     }
@@ -246,8 +246,8 @@ fn workload(whom: &Whom) -> Option<&WorkloadRef> {
     }
 }
 
-fn list<'a>(keys: impl Iterator<Item = &'a String>) -> String {
-    keys.cloned().collect::<Vec<_>>().join(", ")
+fn list<'a>(keys: impl Iterator<Item = &'a netwright_record::Name>) -> String {
+    keys.map(|key| key.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 impl Knowledge<'_> {

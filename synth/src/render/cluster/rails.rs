@@ -106,7 +106,7 @@ pub(super) fn metadata(seen: &Seen, unsayable: &mut Vec<Unsayable>) -> Vec<Objec
         name: "netwright-metadata",
         tier: ADMIN,
         priority: PRIORITY_OF_DENY,
-        subject: Whose::NamespacesBut(seen.metadata.iter().cloned().collect()),
+        subject: Whose::NamespacesBut(seen.metadata.iter().map(String::from).collect()),
         ingress: Vec::new(),
         egress: vec![rule],
     };

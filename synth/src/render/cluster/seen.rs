@@ -8,7 +8,7 @@ use crate::infer::services::Services;
 use crate::render::context::Context;
 use ipnet::IpNet;
 use netwright_record::inventory::WorkloadRef;
-use netwright_record::{Edge, Endpoint, Protocol};
+use netwright_record::{Edge, Endpoint, Name, Protocol};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// As many other namespaces must a client reach before it counts as one that reaches all.
@@ -24,7 +24,7 @@ pub(super) struct Seen {
     /// The pods that reach most workloads of every namespace, and on which ports.
     pub(super) scrapers: Vec<Scraper>,
     /// Namespaces in which something uses a metadata service that no NetworkPolicy denies it.
-    pub(super) metadata: BTreeSet<String>,
+    pub(super) metadata: BTreeSet<Name>,
 }
 
 /// A client of every namespace.
@@ -123,7 +123,7 @@ fn scrapers<'a>(
 }
 
 /// The namespaces in which a workload without a policy was seen to use a metadata service, or one's policy allows it.
-fn metadata(context: &Context, plan: &Plan) -> BTreeSet<String> {
+fn metadata(context: &Context, plan: &Plan) -> BTreeSet<Name> {
     let with_policy: BTreeSet<&WorkloadRef> = plan.policies.iter().map(|policy| &policy.workload).collect();
     let left_out = plan.findings.left_out.iter().filter(|left_out| METADATA.contains(&left_out.address.to_canonical()));
     let users = left_out.filter_map(|left_out| context.observation.edges.get(left_out.edge)?.client.workload());

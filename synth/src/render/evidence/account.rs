@@ -3,7 +3,7 @@
 
 use crate::infer::rules::{Ground, Rule};
 use crate::review::{Decided, Decision};
-use netwright_record::{Activity, Observation, Time};
+use netwright_record::{Activity, Name, Observation, Time};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -81,7 +81,7 @@ impl<'a> Account<'a> {
             if let Ground::Seen(number) = ground {
                 account.notes.extend(decided.notes(*number));
             }
-            account.nodes.extend(edge.nodes.iter().map(String::as_str));
+            account.nodes.extend(edge.nodes.iter().map(Name::as_str));
             match (&mut together, ground) {
                 (Some(together), Ground::Seen(_)) => together.merge(&edge.activity),
                 (None, Ground::Seen(_)) => together = Some(edge.activity.clone()),

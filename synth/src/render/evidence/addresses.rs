@@ -86,7 +86,7 @@ mod tests {
             (443, vec!["a.example", "b.example"], vec!["198.18.0.2", "198.18.0.3"]),
             (444, vec!["c.example"], vec!["198.18.0.9"]),
         ] {
-            let names = names.into_iter().map(str::to_owned).collect();
+            let names = names.into_iter().map(Into::into).collect();
             let edge = world.edge(api.clone(), Endpoint::ExternalName { names }, Tcp, port);
             edge.server_addresses = addresses.into_iter().map(address).collect();
         }

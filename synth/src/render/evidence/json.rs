@@ -16,7 +16,7 @@ use crate::render::{Provenance, policy_file};
 use crate::review::{Decided, Decision};
 use crate::text;
 use netwright_record::inventory::{ApiExtension, Labels, WorkloadRef};
-use netwright_record::{Edge, Endpoint, Observation, Protocol, ServiceRef, Time};
+use netwright_record::{Edge, Endpoint, Name, Observation, Protocol, ServiceRef, Time};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
@@ -141,7 +141,7 @@ struct SelectorEvidence<'a> {
     labels: &'a Labels,
     why: &'static str,
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    added: &'a BTreeSet<String>,
+    added: &'a BTreeSet<Name>,
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     also_selects: &'a BTreeSet<WorkloadRef>,
 }
@@ -300,7 +300,7 @@ struct EdgeEvidence<'a> {
     first_seen: Time,
     last_seen: Time,
     days_active: usize,
-    nodes: &'a BTreeSet<String>,
+    nodes: &'a BTreeSet<Name>,
 }
 
 fn is_zero(n: &u64) -> bool {
@@ -343,7 +343,7 @@ struct Review<'a> {
     names: Vec<NameEvidence<'a>>,
     widened: Vec<Overlap<'a>>,
     unprotected: Vec<UnprotectedEvidence<'a>>,
-    without_default_deny: &'a BTreeMap<String, BTreeSet<WorkloadRef>>,
+    without_default_deny: &'a BTreeMap<Name, BTreeSet<WorkloadRef>>,
     unresolved: BTreeMap<&'a str, usize>,
     ambiguous: usize,
 }

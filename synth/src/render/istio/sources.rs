@@ -7,6 +7,7 @@ use crate::render::kubernetes::note;
 use crate::render::unsayable::Effect;
 use crate::render::yaml::Noted;
 use ipnet::IpNet;
+use netwright_record::Name;
 use netwright_record::inventory::WorkloadRef;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,7 +27,7 @@ struct Source {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     not_principals: Vec<&'static str>,
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    namespaces: BTreeSet<String>,
+    namespaces: BTreeSet<Name>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     ip_blocks: Vec<Noted<String>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -45,7 +46,7 @@ impl From {
 #[derive(Debug, Default)]
 pub(super) struct Sources<'a> {
     principals: BTreeSet<String>,
-    namespaces: BTreeSet<String>,
+    namespaces: BTreeSet<Name>,
     /// Clients whose identity does not show: any pod without one.
     plain: bool,
     plain_within: BTreeSet<IpNet>,

@@ -18,7 +18,7 @@ use crate::infer::names::DEFAULT_DENY;
 use crate::infer::rules::{Plan, WorkloadPolicy};
 use facts::{Facts, Peers};
 use netwright_record::inventory::WorkloadRef;
-use netwright_record::{Observation, Time};
+use netwright_record::{Name, Observation, Time};
 use serde::{Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,7 +37,7 @@ pub struct Rollout<'a> {
     /// Workloads that get no policy, and why.
     pub without_policy: Vec<Unprotected<'a>>,
     /// Namespaces with policies that get no default-deny, and the workloads that one would cut off.
-    pub without_default_deny: &'a BTreeMap<String, BTreeSet<WorkloadRef>>,
+    pub without_default_deny: &'a BTreeMap<Name, BTreeSet<WorkloadRef>>,
 }
 
 /// What the order comes from.

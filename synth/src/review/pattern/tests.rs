@@ -12,7 +12,7 @@ fn workload(text: &str) -> Endpoint {
 }
 
 fn named(name: &str) -> Endpoint {
-    Endpoint::ExternalName { names: [name.to_owned()].into() }
+    Endpoint::ExternalName { names: [name.into()].into() }
 }
 
 fn address(text: &str) -> IpAddr {

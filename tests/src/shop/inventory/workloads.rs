@@ -74,7 +74,7 @@ fn replica_set(workload: &Workload, timeline: &Timeline) -> Value {
     let hash = template_hash(workload);
     let name = format!("{}-{hash}", workload.name);
     let with_hash = |mut labels: Labels| {
-        labels.insert("pod-template-hash".into(), hash.clone());
+        labels.insert("pod-template-hash", &hash);
         labels
     };
     let template = template(workload, &with_hash(template_labels(workload)));

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::testing::labels;
+use netwright_record::Name;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -314,8 +315,8 @@ proptest! {
 
     #[test]
     fn never_more_selectors_than_a_plain_greedy_cover((population, wanted) in question()) {
-        let workloads: Vec<biclique::Workload> =
-            population.namespaces.iter().cloned().zip(population.pods.iter().cloned()).collect();
+        let pods = population.pods.iter().map(|pods| pods.iter().map(Into::into).collect());
+        let workloads: Vec<biclique::Workload> = population.namespaces.iter().cloned().zip(pods).collect();
         let cover = population.cover(&wanted.iter().copied().collect::<Vec<_>>(), exact());
         let greedy = biclique::greedy(&workloads, &wanted, may_select);
         prop_assert!(cover.selectors.len() + cover.left.len() <= greedy, "{:?} against {}", cover, greedy);
@@ -338,7 +339,7 @@ fn shortest(population: &Population, wanted: &BTreeSet<usize>) -> usize {
         let own = population.own[position].clone().map(&whole);
         let mut stable = population.pods[position][0].clone();
         stable.retain(|key, _| key != "version");
-        let stable: Vec<(String, String)> = stable.into_iter().collect();
+        let stable: Vec<(Name, Name)> = stable.into_iter().collect();
         let choices = (1u32..1 << stable.len()).filter(|choice| choice.count_ones() <= 3).map(|choice| {
             let chosen = stable.iter().enumerate().filter(|(bit, _)| choice & (1 << bit) != 0);
             whole(chosen.map(|(_, label)| label.clone()).collect())

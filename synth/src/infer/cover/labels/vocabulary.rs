@@ -118,7 +118,7 @@ impl<'a> Room<'a> {
         let shared = sets.first().into_iter().flat_map(|labels| labels.iter());
         let shared = shared
             .filter(|(key, value)| may_select(key) && valid_label(key, value))
-            .filter(|(key, value)| sets.iter().all(|labels| labels.get(*key) == Some(*value)))
+            .filter(|(key, value)| sets.iter().all(|labels| labels.get(key) == Some(*value)))
             .map(|(key, value)| (key.as_str(), value.as_str()))
             .collect();
         self.residents.push(Resident { sets: sets.len(), shared, own: None });
