@@ -8,164 +8,20 @@ use crate::render::render;
 use crate::replay::replay;
 use crate::review::Decided;
 use crate::state::convert;
-use crate::testing::{World, address};
-use netwright_policy::{Party, Pod, PolicySet, Source};
-use netwright_record::inventory::{HeldAddress, WorkloadRef};
-use netwright_record::{Endpoint, Observation, Protocol};
+use netwright_policy::{Pod, PolicySet, Source};
+use netwright_record::Observation;
+use netwright_record::inventory::{ContainerPort, WorkloadRef};
 use proptest::prelude::*;
-use std::collections::BTreeSet;
 
 mod budget;
+mod clusters;
+mod exact;
+mod exposures;
 mod options;
+mod reading;
 
-/// Label values that YAML readers like to misread, and that Kubernetes takes.
-const VALUES: [&str; 10] = ["on", "y", "null", "1_000", "0x1f", "1e3", "007", "2026-11-01", "true", "x"];
-pub(crate) const PORTS: [u16; 4] = [53, 80, 5432, 8080];
-
-/// One endpoint of a random edge, by numbers.
-#[derive(Debug, Clone)]
-enum End {
-    Workload(usize),
-    Node(usize),
-    Name(u8),
-    Address(u8),
-    LinkLocal(u8),
-    ApiServer,
-    Internet,
-}
-
-#[derive(Debug, Clone)]
-struct Connection {
-    client: End,
-    server: End,
-    protocol: Protocol,
-    port: u16,
-    failed: bool,
-    through_dns_service: bool,
-}
-
-fn client() -> impl Strategy<Value = End> {
-    prop_oneof![
-        6 => (0..8usize).prop_map(End::Workload),
-        1 => (0..3usize).prop_map(End::Node),
-        1 => any::<u8>().prop_map(End::Address),
-        1 => Just(End::ApiServer),
-        1 => Just(End::Internet),
-    ]
-}
-
-fn server() -> impl Strategy<Value = End> {
-    prop_oneof![
-        6 => (0..8usize).prop_map(End::Workload),
-        1 => (0..3usize).prop_map(End::Node),
-        1 => any::<u8>().prop_map(End::Name),
-        1 => any::<u8>().prop_map(End::Address),
-        1 => any::<u8>().prop_map(End::LinkLocal),
-        1 => Just(End::ApiServer),
-    ]
-}
-
-fn connection() -> impl Strategy<Value = Connection> {
-    let protocol = prop_oneof![Just(Protocol::Tcp), Just(Protocol::Udp), Just(Protocol::Sctp)];
-    let port = proptest::sample::select(PORTS.to_vec());
-    (client(), server(), protocol, port, proptest::bool::weighted(0.15), any::<bool>()).prop_map(
-        |(client, server, protocol, port, failed, through_dns_service)| Connection {
-            client,
-            server,
-            protocol,
-            port,
-            failed,
-            through_dns_service,
-        },
-    )
-}
-
-/// A workload: its namespace, its two label values, how many pods, and whether it is on the host network or bare.
-type Shape = (usize, usize, usize, usize, u8);
-
-fn shapes() -> impl Strategy<Value = Vec<Shape>> {
-    proptest::collection::vec((0..3usize, 0..VALUES.len(), 0..VALUES.len(), 0..4usize, 0..12u8), 8)
-}
-
-pub(crate) fn observation() -> impl Strategy<Value = Observation> {
-    (shapes(), proptest::collection::vec(connection(), 1..40))
-        .prop_map(|(shapes, connections)| build(&shapes, &connections))
-}
-
-fn build(shapes: &[Shape], connections: &[Connection]) -> Observation {
-    let mut world = World::new();
-    for (number, name) in ["n0", "n1", "n2"].into_iter().enumerate() {
-        world.node(name, &[&format!("198.18.1.{}", number + 1), &format!("fd00:18::{}", number + 1)]);
-        world.pod_range(name, &format!("10.244.{number}.0/24"));
-    }
-    world.covered("n0").covered("n1");
-    let workloads: Vec<WorkloadRef> =
-        shapes.iter().enumerate().map(|(number, shape)| workload(&mut world, number, shape)).collect();
-    for connection in connections {
-        connect(&mut world, &workloads, connection);
-    }
-    world.build()
-}
-
-fn workload(world: &mut World, number: usize, shape: &Shape) -> WorkloadRef {
-    let (namespace, app, tier, pods, flavour) = *shape;
-    let namespace = ["shop", "data", "kube-system"][namespace];
-    let selector = [("app", VALUES[app])];
-    let template = [("app", VALUES[app]), ("tier", VALUES[tier])];
-    let bare = flavour == 1;
-    let name = format!("w{number}");
-    let kind = ["Deployment", "StatefulSet", "CronJob", "DaemonSet"][number % 4];
-    let workload = world.workload(namespace, kind, &name, if bare { &[] } else { &selector });
-    world.template(&workload, if bare { &[] } else { &template });
-    world.declared(&workload).host_network = flavour == 0;
-    for pod in 0..pods {
-        let revision = format!("r{pod}");
-        let mut labels: Vec<(&str, &str)> = if bare { Vec::new() } else { template.to_vec() };
-        labels.push(("pod-template-hash", &revision));
-        let made = world.pod(&workload, ["n0", "n1", "n2"][pod % 3], &labels);
-        made.host_network = flavour == 0;
-        if flavour % 2 == 0 {
-            let ip = address(&format!("fd00:244::{number}:{pod}"));
-            made.addresses.push(HeldAddress { ip, from: None, until: None });
-        }
-    }
-    workload
-}
-
-fn connect(world: &mut World, workloads: &[WorkloadRef], connection: &Connection) {
-    let endpoint = |end: &End| match end {
-        End::Workload(number) => Endpoint::Workload(workloads[*number].clone()),
-        End::Node(number) => Endpoint::Node { name: format!("n{number}").into(), workload: None },
-        End::Name(number) => Endpoint::ExternalName { names: [format!("name{number}\n- evil.example").into()].into() },
-        End::Address(number) => Endpoint::External { address: [198, 18, 5, *number].into() },
-        End::LinkLocal(number) => Endpoint::LinkLocal { address: [169, 254, 169, *number].into() },
-        End::ApiServer => Endpoint::ApiServer,
-        End::Internet => Endpoint::Internet,
-    };
-    let (client, server) = (endpoint(&connection.client), endpoint(&connection.server));
-    let key = (&client, &server, connection.protocol, connection.port);
-    if world.observation.edges.iter().any(|edge| (&edge.client, &edge.server, edge.protocol, edge.port) == key) {
-        return;
-    }
-    let (through_dns_service, failed) = (connection.through_dns_service, connection.failed);
-    let edge = world.edge(client, server, connection.protocol, connection.port);
-    edge.activity.failed = u64::from(failed);
-    let names = |end: &End| match end {
-        End::Name(number) => [address(&format!("198.18.6.{number}")), address(&format!("fd00:6::{number}"))].into(),
-        End::ApiServer => [address("198.18.2.1")].into(),
-        End::Internet => [address("198.18.9.9")].into(),
-        _ => BTreeSet::new(),
-    };
-    edge.client_addresses = names(&connection.client);
-    edge.server_addresses = names(&connection.server);
-    if through_dns_service {
-        edge.services.insert(netwright_record::ServiceRef {
-            namespace: "kube-system".into(),
-            name: "kube-dns".into(),
-            port: 53,
-        });
-    }
-}
+pub(crate) use clusters::{PORTS, observation};
+pub(crate) use reading::{means_another, seen};
 
 /// The policies of a plan, through their text.
 fn policies(observation: &Observation, plan: &Plan) -> PolicySet {
@@ -179,30 +35,19 @@ fn policies(observation: &Observation, plan: &Plan) -> PolicySet {
     PolicySet::parse(&sources).unwrap().policies
 }
 
-/// A pod of `workload` as its template makes it, without an address.
+/// A pod of `workload` as its template makes it, without an address, that serves whatever one of its pods has a name for.
 fn template_pod(observation: &Observation, workload: &WorkloadRef, name: &str) -> Pod {
     let declared = observation.inventory.workloads.iter().find(|declared| declared.workload == *workload).unwrap();
+    let pods = observation.inventory.pods.iter().filter(|pod| pod.workload == *workload);
+    let ports: Vec<ContainerPort> = pods.flat_map(|pod| pod.ports.iter().cloned()).collect();
     Pod {
         namespace: (&workload.namespace).into(),
         name: name.into(),
         labels: (&declared.labels).into(),
         addresses: Vec::new(),
         node_addresses: Vec::new(),
-        ports: Vec::new(),
+        ports: convert::named_ports(&ports),
     }
-}
-
-/// The pairs of workloads, protocols and ports that were seen, and what DNS needs besides.
-pub(crate) fn seen(observation: &Observation) -> BTreeSet<(WorkloadRef, WorkloadRef, Protocol, u16)> {
-    let established = observation.edges.iter().filter(|edge| edge.activity.established());
-    established
-        .filter_map(|edge| Some((edge, edge.client.workload()?.clone(), edge.server.workload()?.clone())))
-        .flat_map(|(edge, client, server)| {
-            let tcp = crate::infer::dns::needs_tcp(edge).then_some(Protocol::Tcp);
-            let protocols: Vec<Protocol> = [edge.protocol].into_iter().chain(tcp).collect();
-            protocols.into_iter().map(move |protocol| (client.clone(), server.clone(), protocol, edge.port))
-        })
-        .collect()
 }
 
 proptest! {
@@ -213,29 +58,6 @@ proptest! {
         let policies = policies(&observation, &infer(&observation, &Options::default(), &Decided::default()));
         let replay = replay(&observation, &policies, &Decided::default(), || Ok(())).unwrap();
         prop_assert_eq!(replay.denied, vec![]);
-    }
-
-    /// Between two workloads that both have a policy and overlap with no other, exactly what was seen passes.
-    #[test]
-    fn nothing_unseen_is_allowed_between_known_workloads(observation in observation()) {
-        let plan = infer(&observation, &Options::default(), &Decided::default());
-        let policies = policies(&observation, &plan);
-        let seen = seen(&observation);
-        let cluster = convert::cluster(&observation.inventory.namespaces);
-        let exact: Vec<&WorkloadRef> =
-            plan.policies.iter().filter(|policy| policy.selection.widened.is_empty()).map(|policy| &policy.workload).collect();
-        let widened: BTreeSet<&WorkloadRef> = plan.findings.widened.values().flatten().collect();
-        for (client, server) in exact.iter().flat_map(|client| exact.iter().map(move |server| (*client, *server))) {
-            if widened.contains(client) || widened.contains(server) {
-                continue;
-            }
-            let (from, to) = (template_pod(&observation, client, "client"), template_pod(&observation, server, "server"));
-            for (protocol, port) in [Protocol::Tcp, Protocol::Udp, Protocol::Sctp].into_iter().flat_map(|protocol| PORTS.map(|port| (protocol, port))) {
-                let verdict = policies.verdict(&cluster, &Party::Pod(&from), &Party::Pod(&to), convert::protocol(protocol), port);
-                let expected = seen.contains(&(client.clone(), server.clone(), protocol, port));
-                prop_assert_eq!(verdict.allowed(), expected, "{} -> {} {}/{}", client, server, port, protocol);
-            }
-        }
     }
 
     /// What was rendered selects, read back, exactly the labels that were inferred.

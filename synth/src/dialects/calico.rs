@@ -20,9 +20,9 @@ impl Calico {
 impl Reader for Calico {
     fn allows(&self, direction: RuleDirection, own: &Being, other: &Being, protocol: Protocol, port: u16) -> bool {
         let Being::Pod { namespace, labels, .. } = own else { panic!("only pods have policies") };
-        let (kind, key, far, near) = match direction {
-            RuleDirection::Ingress => ("Ingress", "ingress", "source", "destination"),
-            RuleDirection::Egress => ("Egress", "egress", "destination", "source"),
+        let (kind, key, far, near, server) = match direction {
+            RuleDirection::Ingress => ("Ingress", "ingress", "source", "destination", own),
+            RuleDirection::Egress => ("Egress", "egress", "destination", "source", other),
         };
         let mut selecting = self.0.iter().filter(|object| {
             let spec = &object["spec"];
@@ -37,7 +37,7 @@ impl Reader for Calico {
                 assert_eq!(rule["action"], "Allow");
                 let ports = list(&rule["destination"]["ports"]);
                 rule["protocol"] == protocol.as_str()
-                    && (ports.is_empty() || ports.iter().any(|one| has_port(one, port)))
+                    && (ports.is_empty() || ports.iter().any(|one| has_port(one, server, protocol, port)))
                     && is_end(&rule[far], namespace, other)
                     && (rule[near].is_null() || rule[near]["selector"].is_null())
             })
@@ -46,12 +46,12 @@ impl Reader for Calico {
     }
 }
 
-fn has_port(port: &Value, asked: u16) -> bool {
+fn has_port(port: &Value, server: &Being, protocol: Protocol, asked: u16) -> bool {
     match port.as_str() {
-        Some(range) => {
-            let (first, last) = range.split_once(':').unwrap();
-            (first.parse::<u16>().unwrap()..=last.parse().unwrap()).contains(&asked)
-        }
+        Some(text) => match text.split_once(':') {
+            Some((first, last)) => (first.parse::<u16>().unwrap()..=last.parse().unwrap()).contains(&asked),
+            None => server.calls(asked, protocol, text),
+        },
         None => port.as_u64() == Some(asked.into()),
     }
 }

@@ -43,10 +43,12 @@ impl Reader for Cilium {
             .iter()
             .flat_map(|object| list(&object["spec"]["egressDeny"]))
             .any(|rule| direction == RuleDirection::Egress && self.is_end(rule, direction, namespace, other));
+        let server = if direction == RuleDirection::Ingress { own } else { other };
         let rules = || selecting.iter().flat_map(|object| list(&object["spec"][key]));
         assert!(rules().count() >= selecting.len(), "a direction without rules is not the policy's concern");
-        let admitted = rules()
-            .any(|rule| self.is_end(rule, direction, namespace, other) && has_port(&rule["toPorts"], protocol, port));
+        let admitted = rules().any(|rule| {
+            self.is_end(rule, direction, namespace, other) && has_port(&rule["toPorts"], server, protocol, port)
+        });
         let isolated = selecting.iter().any(|object| object["spec"]["enableDefaultDeny"][key] == true);
         !denied && (admitted || !isolated)
     }
@@ -100,11 +102,16 @@ fn is_in(block: &Value, other: &Being) -> bool {
 }
 
 /// No ports are every port, but no rule without ports is ever written that names somebody.
-fn has_port(to_ports: &Value, protocol: Protocol, port: u16) -> bool {
+fn has_port(to_ports: &Value, server: &Being, protocol: Protocol, port: u16) -> bool {
     assert!(list(to_ports).iter().all(|entry| list(&entry["ports"]).len() <= 40));
     list(to_ports).iter().flat_map(|entry| list(&entry["ports"])).any(|one| {
-        let first: u16 = text(&one["port"]).parse().unwrap();
-        let last = one["endPort"].as_u64().map_or(first, |last| last.try_into().unwrap());
-        text(&one["protocol"]) == protocol.as_str() && (first..=last).contains(&port)
+        let said = text(&one["port"]);
+        let is_meant = match said.parse::<u16>() {
+            Ok(first) => {
+                (first..=one["endPort"].as_u64().map_or(first, |last| last.try_into().unwrap())).contains(&port)
+            }
+            Err(_) => server.calls(port, protocol, said),
+        };
+        text(&one["protocol"]) == protocol.as_str() && is_meant
     })
 }

@@ -27,11 +27,13 @@ pub fn client(index: &Index, nodes: &Nodes, seen: &BTreeSet<IpAddr>) -> Naming {
     Naming::blocks(known, &Whom::ApiServer)
 }
 
-/// What the webhooks and APIServices of `inventory` lead to, and those of which that is not known.
+/// What the webhooks and APIServices of `inventory` lead to, and those of which that is not known. They are called by HTTPS over
+/// TCP, whatever else the Service has on the same port (HTTP/3 over UDP).
 pub fn called<'a>(inventory: &Inventory, services: &Services<'a>) -> (Called<'a>, Vec<usize>) {
     let (mut called, mut unknown) = (Called::new(), Vec::new());
     for (number, extension) in inventory.api_extensions.iter().enumerate() {
-        let targets = services.targets(&extension.service);
+        let mut targets = services.targets(&extension.service);
+        targets.retain(|(_, protocol, _)| *protocol == Protocol::Tcp);
         if targets.is_empty() {
             unknown.push(number);
         }
@@ -40,4 +42,30 @@ pub fn called<'a>(inventory: &Inventory, services: &Services<'a>) -> (Called<'a>
         }
     }
     (called, unknown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::World;
+    use netwright_record::ServiceRef;
+    use netwright_record::inventory::{ApiExtension, ContainerPort, ServicePort};
+
+    #[test]
+    fn a_webhook_is_called_over_tcp_though_its_service_has_the_port_over_udp_too() {
+        let mut world = World::new();
+        let hook = world.running("n", "hook");
+        let target = |protocol, port| ContainerPort { name: None, protocol, port };
+        world.service_of(&hook, "hook", "ClusterIP", 443, target(Protocol::Tcp, 8443));
+        let service = &mut world.observation.inventory.services[0];
+        service.ports.push(ServicePort { name: None, protocol: Protocol::Udp, port: 443, node_port: None });
+        service.backends[0].ports.push(target(Protocol::Udp, 8444));
+        let service = ServiceRef { namespace: "n".into(), name: "hook".into(), port: 443 };
+        let kind = "ValidatingWebhookConfiguration".into();
+        world.observation.inventory.api_extensions.push(ApiExtension { kind, name: "hook".into(), service });
+        let observation = world.build();
+        let services = Services::new(&observation.inventory);
+        let (called, unknown) = called(&observation.inventory, &services);
+        assert_eq!((called, unknown), (Called::from([((&hook, Protocol::Tcp, 8443), vec![0])]), vec![]));
+    }
 }
