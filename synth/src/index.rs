@@ -4,7 +4,7 @@
 
 use ipnet::IpNet;
 use netwright_record::inventory::{Node, Pod, Workload, WorkloadRef};
-use netwright_record::{Coverage, Edge, Endpoint, Observation};
+use netwright_record::{Coverage, Edge, Endpoint, FlatSet, Observation};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
@@ -112,7 +112,7 @@ impl<'a> Index<'a> {
 
     /// The ranges of pods of one family as the fewest blocks that hold the same addresses, sorted; without the ranges in which
     /// one of `clients` lies, and those that are all there is. O(blocks) for each client, and O(ranges) more if one lies in any.
-    pub fn pod_blocks(&self, ipv6: bool, clients: &BTreeSet<IpAddr>) -> Arc<[IpNet]> {
+    pub fn pod_blocks(&self, ipv6: bool, clients: &FlatSet<IpAddr>) -> Arc<[IpNet]> {
         let holds = |range: &IpNet| clients.iter().any(|client| range.contains(&client.to_canonical()));
         let [ipv4_blocks, ipv6_blocks] = &self.pod_blocks;
         let blocks = if ipv6 { ipv6_blocks } else { ipv4_blocks };

@@ -8,8 +8,7 @@ mod common;
 
 use command::netwright;
 use common::{World, at, shop};
-use netwright_record::{Activity, Direction, Flow, Local, Protocol, Unresolved, file};
-use std::collections::BTreeSet;
+use netwright_record::{Activity, Direction, FlatSet, Flow, Local, Protocol, Unresolved, file};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -42,7 +41,7 @@ fn flow(direction: Direction) -> Flow {
         remote: common::address("10.244.0.1"),
         port: 9000,
         remote_port: None,
-        names: BTreeSet::new(),
+        names: FlatSet::new(),
         activity: Activity::once(at(60)),
     }
 }

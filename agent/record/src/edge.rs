@@ -2,9 +2,8 @@
 
 use crate::flow::{Flow, Protocol};
 use crate::inventory::WorkloadRef;
-use crate::{Activity, Name, activity};
+use crate::{Activity, FlatSet, Name, activity};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -22,15 +21,15 @@ pub struct Edge {
     /// The port the server listens on: the target port, after any Service translation.
     pub port: u16,
     /// The Services through which the client reached it, where it used any.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub services: BTreeSet<ServiceRef>,
+    #[serde(default, skip_serializing_if = "FlatSet::is_empty")]
+    pub services: FlatSet<ServiceRef>,
     /// The addresses of the client, where it is a node or outside the cluster. At most
     /// [`Edge::ADDRESSES_KEPT`] are kept; `client_addresses_seen` counts all.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub client_addresses: BTreeSet<IpAddr>,
+    #[serde(default, skip_serializing_if = "FlatSet::is_empty")]
+    pub client_addresses: FlatSet<IpAddr>,
     /// The addresses of the server, where it is a node, the API server or outside the cluster.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub server_addresses: BTreeSet<IpAddr>,
+    #[serde(default, skip_serializing_if = "FlatSet::is_empty")]
+    pub server_addresses: FlatSet<IpAddr>,
     /// Addresses that were seen and not kept in the two sets above.
     #[serde(default, skip_serializing_if = "activity::is_zero")]
     pub addresses_dropped: u64,
@@ -38,7 +37,7 @@ pub struct Edge {
     pub activity: Activity,
     /// The nodes whose agents reported it.
     #[serde(default)]
-    pub nodes: BTreeSet<Name>,
+    pub nodes: FlatSet<Name>,
 }
 
 impl Edge {
@@ -70,7 +69,7 @@ pub enum Endpoint {
     /// Outside the cluster, reached by name. The addresses are on the edge.
     ExternalName {
         /// The names the client had asked for; several where one address had several.
-        names: BTreeSet<Name>,
+        names: FlatSet<Name>,
     },
     /// Outside the cluster, no name known.
     External {

@@ -1,8 +1,7 @@
 //! What one node saw: the record an agent makes before anyone knows who the other end was.
 
-use crate::{Activity, Name};
+use crate::{Activity, FlatSet, Name};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -27,8 +26,8 @@ pub struct Flow {
     pub remote_port: Option<u16>,
     /// The DNS names by which the local end had learned `remote`: what it asked for, not what CNAMEs led to.
     /// Lower case, without the trailing dot. Text from the network: escape it wherever it is shown.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub names: BTreeSet<Name>,
+    #[serde(default, skip_serializing_if = "FlatSet::is_empty")]
+    pub names: FlatSet<Name>,
     /// When and how often.
     pub activity: Activity,
 }

@@ -21,20 +21,22 @@ pub fn hour_of(at: Time) -> i64 {
 /// [`Time`] lies in (before the year −9999, after 9999) are left out, so that the length of a run always fits.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Vec<(i64, u32)>")]
-pub struct Hours(Vec<Run>);
+pub struct Hours(Vec<Kept>);
 
-/// The first hour and how many follow it without a break, itself included; at least one.
+/// The first hour and how many follow it without a break, itself included; whatever a file says.
 type Run = (i64, u32);
+/// A run of at least one hour in which there are instants. The first hour of each is within ±2^27.
+type Kept = (i32, u32);
 
 impl Hours {
     /// Adds one hour (hours since the Unix epoch).
     pub fn insert(&mut self, hour: i64) {
-        self.extend(&[(hour, 1)]);
+        self.extend(possible((hour, 1)).into_iter());
     }
 
     /// Adds all hours of `other`. O(runs of `other`) if they continue this one's, as those of consecutive records do; else O(runs of both).
     pub fn merge(&mut self, other: &Hours) {
-        self.extend(&other.0);
+        self.extend(other.0.iter().copied());
     }
 
     /// How many distinct hours were active.
@@ -47,7 +49,7 @@ impl Hours {
         let mut days = 0;
         let mut next_uncounted = i64::MIN;
         for run in &self.0 {
-            let first = run.0.div_euclid(HOURS_PER_DAY).max(next_uncounted);
+            let first = i64::from(run.0).div_euclid(HOURS_PER_DAY).max(next_uncounted);
             next_uncounted = (end(*run) - 1).div_euclid(HOURS_PER_DAY) + 1;
             days += usize::try_from(next_uncounted - first).unwrap_or(0);
         }
@@ -56,18 +58,16 @@ impl Hours {
 
     /// The hours, ascending.
     pub fn iter(&self) -> impl Iterator<Item = i64> + '_ {
-        self.0.iter().flat_map(|run| run.0..end(*run))
+        self.0.iter().flat_map(|run| i64::from(run.0)..end(*run))
     }
 
-    /// Adds runs, each of any kind.
-    fn extend(&mut self, runs: &[Run]) {
-        let mut runs = runs.iter();
+    /// Adds runs in any order.
+    fn extend(&mut self, mut runs: impl Iterator<Item = Kept>) {
         while let Some(run) = runs.next() {
-            let Some(run) = possible(*run) else { continue };
             if self.0.last().is_some_and(|last| run.0 < last.0) {
                 // Not in time's order: all at once. The sort finds what is in order already, and so does no more than merge.
                 self.0.push(run);
-                self.0.extend(runs.by_ref().copied().filter_map(possible));
+                self.0.extend(runs.by_ref());
                 self.0.sort();
                 self.0.dedup_by(|next, last| join(last, *next));
             } else if !self.0.last_mut().is_some_and(|last| join(last, run)) {
@@ -77,28 +77,28 @@ impl Hours {
     }
 }
 
-/// The hour after the last of a run within [`Hours`].
-fn end((first, length): Run) -> i64 {
-    first.saturating_add(i64::from(length))
+/// The hour after the last of a run.
+fn end((first, length): Kept) -> i64 {
+    i64::from(first) + i64::from(length)
 }
 
 /// The part of a run in which there are instants, if any.
-fn possible(run: Run) -> Option<Run> {
-    let first = run.0.max(hour_of(Time::MIN));
-    let end = end(run).min(hour_of(Time::MAX) + 1);
+fn possible((first, length): Run) -> Option<Kept> {
+    let end = first.saturating_add(i64::from(length)).min(hour_of(Time::MAX) + 1);
+    let first = first.max(hour_of(Time::MIN));
     let length = u32::try_from(end.checked_sub(first)?).ok()?;
-    (length > 0).then_some((first, length))
+    (length > 0).then_some((i32::try_from(first).ok()?, length))
 }
 
 /// Makes `last` cover `next` too, which begins no earlier. False if there is a gap between them.
-fn join(last: &mut Run, next: Run) -> bool {
+fn join(last: &mut Kept, next: Kept) -> bool {
     let (last_end, next_end) = (end(*last), end(next));
-    if next.0 > last_end {
+    if i64::from(next.0) > last_end {
         return false;
     }
     if next_end > last_end {
         // Within the range of `Time`, which is less than 2^28 hours wide.
-        last.1 = u32::try_from(next_end - last.0).unwrap_or(u32::MAX);
+        last.1 = u32::try_from(next_end - i64::from(last.0)).unwrap_or(u32::MAX);
     }
     true
 }
@@ -112,15 +112,16 @@ impl FromIterator<i64> for Hours {
 /// Takes runs in any order, overlapping, empty or out of range.
 impl From<Vec<(i64, u32)>> for Hours {
     fn from(runs: Vec<(i64, u32)>) -> Self {
-        let mut hours = Self::default();
-        hours.extend(&runs);
+        let mut hours = Self(Vec::with_capacity(runs.len()));
+        hours.extend(runs.into_iter().filter_map(possible));
+        hours.0.shrink_to_fit();
         hours
     }
 }
 
 impl From<Hours> for Vec<(i64, u32)> {
     fn from(hours: Hours) -> Self {
-        hours.0
+        hours.0.into_iter().map(|(first, length)| (first.into(), length)).collect()
     }
 }
 
@@ -150,8 +151,8 @@ mod tests {
     }
 
     fn is_canonical(hours: &Hours) -> bool {
-        hours.0.iter().all(|run| run.1 > 0 && possible(*run) == Some(*run))
-            && hours.0.windows(2).all(|pair| end(pair[0]) < pair[1].0)
+        hours.0.iter().all(|run| run.1 > 0 && possible((run.0.into(), run.1)) == Some(*run))
+            && hours.0.windows(2).all(|pair| end(pair[0]) < pair[1].0.into())
     }
 
     #[test]
@@ -173,7 +174,7 @@ mod tests {
     fn hours_where_no_instant_is_are_left_out() {
         let (first, last) = (hour_of(Time::MIN), hour_of(Time::MAX));
         let widest = hours(&[(first - 10, u32::MAX), (i64::MAX, u32::MAX), (i64::MIN, u32::MAX), (7, 0)]);
-        assert_eq!(widest.0, [(first, u32::try_from(last - first + 1).unwrap())]);
+        assert_eq!(Vec::from(widest), [(first, u32::try_from(last - first + 1).unwrap())]);
         let mut none = Hours::default();
         none.insert(i64::MAX);
         none.insert(last + 1);

@@ -1,6 +1,7 @@
 //! What the cluster consisted of while it was watched: who could have been at an address, and how they can be selected.
 
 use crate::edge::ServiceRef;
+use crate::exact;
 use crate::flow::Protocol;
 use crate::{Name, Time};
 use serde::{Deserialize, Serialize};
@@ -73,7 +74,7 @@ pub struct Workload {
     #[serde(default)]
     pub labels: Labels,
     /// Ports its containers declare, with their names where they have one.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "exact::vec", skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<ContainerPort>,
     /// Whether its pods share the node's network: then policies see them as the node.
     #[serde(default, skip_serializing_if = "is_false")]
@@ -119,13 +120,13 @@ pub struct Pod {
     #[serde(default)]
     pub labels: Labels,
     /// Its addresses and when it held each. Empty for host-network pods' own purposes: see `host_network`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "exact::vec")]
     pub addresses: Vec<HeldAddress>,
     /// `spec.hostNetwork`: its addresses are then the node's.
     #[serde(default, skip_serializing_if = "is_false")]
     pub host_network: bool,
     /// Ports its containers declare.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "exact::vec", skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<ContainerPort>,
     /// `spec.serviceAccountName`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -156,10 +157,10 @@ pub struct Service {
     #[serde(rename = "type")]
     pub service_type: Name,
     /// `spec.clusterIPs` without `None`: empty for a headless Service.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "exact::vec", skip_serializing_if = "Vec::is_empty")]
     pub cluster_ips: Vec<IpAddr>,
     /// `spec.externalIPs` and the addresses of `status.loadBalancer.ingress`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "exact::vec", skip_serializing_if = "Vec::is_empty")]
     pub external_ips: Vec<IpAddr>,
     /// `spec.externalTrafficPolicy`, where it is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -168,10 +169,10 @@ pub struct Service {
     #[serde(default)]
     pub selector: Labels,
     /// Its ports.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "exact::vec")]
     pub ports: Vec<ServicePort>,
     /// The endpoints of its EndpointSlices.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "exact::vec")]
     pub backends: Vec<Backend>,
 }
 
@@ -200,7 +201,7 @@ pub struct Backend {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod_uid: Option<Name>,
     /// The target ports: `name` is that of the Service port each belongs to.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "exact::vec")]
     pub ports: Vec<ContainerPort>,
 }
 
@@ -213,10 +214,10 @@ pub struct Node {
     #[serde(default)]
     pub labels: Labels,
     /// `status.addresses` that are addresses, and the gateway addresses of its pod ranges where those are known.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "exact::vec")]
     pub addresses: Vec<IpAddr>,
     /// `spec.podCIDRs`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "exact::vec", skip_serializing_if = "Vec::is_empty")]
     pub pod_cidrs: Vec<String>,
 }
 

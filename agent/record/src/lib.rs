@@ -12,6 +12,7 @@
 pub mod activity;
 pub mod coverage;
 pub mod edge;
+mod exact;
 pub mod file;
 pub mod flow;
 mod hours;
@@ -19,6 +20,7 @@ pub mod inventory;
 pub mod labels;
 mod name;
 pub mod observation;
+mod set;
 
 pub use activity::{Activity, Hours};
 pub use coverage::{Coverage, Ended, Losses};
@@ -28,6 +30,7 @@ pub use flow::{Direction, Flow, Local, Protocol};
 pub use labels::Labels;
 pub use name::Name;
 pub use observation::Observation;
+pub use set::FlatSet;
 
 /// An instant, written as RFC 3339 in UTC.
 pub type Time = jiff::Timestamp;

@@ -1,7 +1,7 @@
 //! Which names each client had learned for an address: DNS answers, attributed to who asked.
 
 use crate::probe::DnsMessage;
-use netwright_record::Name;
+use netwright_record::{FlatSet, Name};
 use simple_dns::rdata::RData;
 use simple_dns::{Packet, PacketFlag};
 use std::collections::{BTreeSet, HashMap};
@@ -41,7 +41,7 @@ impl Names {
     }
 
     /// The names by which any of these clients knows the address.
-    pub fn of(&self, clients: impl IntoIterator<Item = IpAddr>, address: IpAddr) -> BTreeSet<Name> {
+    pub fn of(&self, clients: impl IntoIterator<Item = IpAddr>, address: IpAddr) -> FlatSet<Name> {
         clients
             .into_iter()
             .filter_map(|client| self.learned.get(&client)?.get(&address))

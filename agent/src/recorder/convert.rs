@@ -8,7 +8,7 @@ use crate::identity::{Owner, addresses};
 use crate::sockets::{self, Namespace};
 use netwright_abi::{FlowKey, direction, protocol};
 use netwright_record::activity::{Hours, hour_of};
-use netwright_record::{Activity, Direction, Flow, Local, Name, Protocol};
+use netwright_record::{Activity, Direction, FlatSet, Flow, Local, Name, Protocol};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -23,7 +23,7 @@ impl Recorder {
         let local = self.identities.local(owner.as_ref(), key.netns_cookie, &key.local);
         let remote = address::ip(&key.remote);
         let direction = direction_of(key);
-        let names = if direction == Direction::Egress { self.names_of(&local, remote) } else { BTreeSet::new() };
+        let names = if direction == Direction::Egress { self.names_of(&local, remote) } else { FlatSet::new() };
         Flow {
             node: self.node.clone(),
             direction,
@@ -38,7 +38,7 @@ impl Recorder {
     }
 
     /// The names by which the local end knows `remote`. A pod asks from any of its addresses: over IPv4 for an IPv6 one too.
-    pub(super) fn names_of(&mut self, local: &Local, remote: IpAddr) -> BTreeSet<Name> {
+    pub(super) fn names_of(&mut self, local: &Local, remote: IpAddr) -> FlatSet<Name> {
         let mut clients: BTreeSet<IpAddr> = local.ip().into_iter().collect();
         if let Local::Pod { uid, .. } = local {
             clients.extend(self.pod_addresses(&uid.clone()));

@@ -194,7 +194,7 @@ impl Recorder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use netwright_record::{Activity, Direction, Local, Protocol, Time};
+    use netwright_record::{Activity, Direction, FlatSet, Local, Protocol, Time};
 
     #[test]
     fn flows_that_cannot_be_kept_are_counted() {
@@ -206,7 +206,7 @@ mod tests {
             remote: "198.18.0.1".parse().unwrap(),
             port: 1,
             remote_port: None,
-            names: BTreeSet::new(),
+            names: FlatSet::new(),
             activity: Activity::once(Time::UNIX_EPOCH),
         };
         let mut drained = Drained { flows: vec![flow; KEPT + 3], losses: Losses::default() };

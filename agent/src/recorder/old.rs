@@ -6,7 +6,7 @@ use crate::clock::Clock;
 use crate::identity::Owner;
 use crate::sockets::{self, Namespace, OpenSocket, State};
 use netwright_abi::FlowKey;
-use netwright_record::{Activity, Direction, Flow, Local, Protocol, Time};
+use netwright_record::{Activity, Direction, FlatSet, Flow, Local, Protocol, Time};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// The lowest port that the kernel gives out by default (`net.ipv4.ip_local_port_range`).
@@ -73,7 +73,7 @@ impl Recorder {
             Owner::Host => Local::Host { ip: Some(socket.local) },
         };
         let direction = direction(socket, listening);
-        let names = if direction == Direction::Egress { self.names_of(&local, socket.remote) } else { BTreeSet::new() };
+        let names = if direction == Direction::Egress { self.names_of(&local, socket.remote) } else { FlatSet::new() };
         Flow {
             node: self.node.clone(),
             direction,

@@ -3,9 +3,8 @@
 use super::drawing::{lines, title};
 use crate::graph::{Graph, Vertex};
 use crate::text;
-use netwright_record::{Protocol, ServiceRef, Time};
+use netwright_record::{FlatSet, Protocol, ServiceRef, Time};
 use serde::Serialize;
-use std::collections::BTreeSet;
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -28,7 +27,7 @@ struct Link<'a> {
     server: usize,
     protocol: Protocol,
     port: u16,
-    services: &'a BTreeSet<ServiceRef>,
+    services: &'a FlatSet<ServiceRef>,
     established: bool,
     connections: u64,
     failed: u64,

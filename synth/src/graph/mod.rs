@@ -18,7 +18,7 @@ mod random;
 pub use vertex::{Group, Vertex};
 
 use crate::index::Index;
-use netwright_record::{Activity, Edge, Endpoint, Observation, Protocol, ServiceRef};
+use netwright_record::{Activity, Edge, Endpoint, FlatSet, Observation, Protocol, ServiceRef};
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,7 +42,7 @@ pub struct Link {
     /// When and how often.
     pub activity: Activity,
     /// The Services through which it went.
-    pub services: BTreeSet<ServiceRef>,
+    pub services: FlatSet<ServiceRef>,
     /// Whether it can only have come from the node on which the server's own pod ran, as kubelet's probes do. They say
     /// nothing about who depends on whom.
     pub own_node: bool,

@@ -8,21 +8,21 @@ use super::peers::Naming;
 use super::rules::Whom;
 use super::services::Services;
 use crate::index::Index;
-use netwright_record::Protocol;
 use netwright_record::inventory::{Inventory, WorkloadRef};
-use std::collections::{BTreeMap, BTreeSet};
+use netwright_record::{FlatSet, Protocol};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// What the API server may call, by the port of the workload that serves it; the numbers are positions in `api_extensions`.
 pub type Called<'a> = BTreeMap<(&'a WorkloadRef, Protocol, u16), Vec<usize>>;
 
 /// The API server as a server: all its endpoints.
-pub fn server(index: &Index, seen: &BTreeSet<IpAddr>) -> Naming {
+pub fn server(index: &Index, seen: &FlatSet<IpAddr>) -> Naming {
     Naming::blocks(seen | index.api_server_addresses(), &Whom::ApiServer)
 }
 
 /// The API server as a client: wherever a call of it may come from.
-pub fn client(index: &Index, nodes: &Nodes, seen: &BTreeSet<IpAddr>) -> Naming {
+pub fn client(index: &Index, nodes: &Nodes, seen: &FlatSet<IpAddr>) -> Naming {
     let known = &(seen | index.api_server_addresses()) | nodes.control_plane();
     Naming::blocks(known, &Whom::ApiServer)
 }

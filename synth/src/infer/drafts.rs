@@ -13,7 +13,7 @@ use super::{api_server, selectors::Selections};
 use crate::index::Index;
 use crate::review::{Action, Additional, Decided, Who};
 use netwright_record::inventory::WorkloadRef;
-use netwright_record::{Edge, Endpoint, Protocol, ServiceRef};
+use netwright_record::{Edge, Endpoint, FlatSet, Protocol, ServiceRef};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -148,7 +148,7 @@ impl<'a> Drafts<'a> {
 
     /// Lets the API server call what webhooks and APIServices name, whether or not it was seen to.
     pub fn take_called(&mut self, around: &Surroundings) {
-        let callers: Peers = api_server::client(around.index, around.nodes, &BTreeSet::new()).peers.into();
+        let callers: Peers = api_server::client(around.index, around.nodes, &FlatSet::new()).peers.into();
         for ((workload, protocol, port), extensions) in around.called {
             if callers.is_empty() {
                 self.findings.uncalled.extend(extensions);
@@ -188,7 +188,7 @@ impl Surroundings<'_> {
     /// The peers that stand for an end that a decision names.
     fn who(&self, who: &Who) -> Vec<(Target, Whom)> {
         match who {
-            Who::Workload(workload) => self.namer().pods(workload, &BTreeSet::new()).peers,
+            Who::Workload(workload) => self.namer().pods(workload, &FlatSet::new()).peers,
             Who::Block { cidr, except } => {
                 let target = Target::Block { cidr: *cidr, except: except.iter().copied().collect() };
                 vec![(target, Whom::Address)]

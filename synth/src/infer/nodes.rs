@@ -7,6 +7,7 @@
 use super::peers::Naming;
 use super::rules::Whom;
 use crate::index::Index;
+use netwright_record::FlatSet;
 use netwright_record::inventory::{Inventory, WorkloadRef};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -42,18 +43,18 @@ impl Nodes {
     }
 
     /// The processes of whichever node, `seen` being addresses of one.
-    pub fn any(&self, seen: &BTreeSet<IpAddr>) -> Naming {
+    pub fn any(&self, seen: &FlatSet<IpAddr>) -> Naming {
         Naming::blocks(seen | &self.every, &Whom::EveryNode)
     }
 }
 
 /// The processes of the one node called `name`.
-pub fn one(index: &Index, name: &str, seen: &BTreeSet<IpAddr>) -> Naming {
+pub fn one(index: &Index, name: &str, seen: &FlatSet<IpAddr>) -> Naming {
     Naming::blocks(seen | &index.node_addresses(name), &Whom::Node(name.into()))
 }
 
 /// Pods of `workload` that share the network of their nodes.
-pub fn host_network(index: &Index, workload: &WorkloadRef, seen: &BTreeSet<IpAddr>) -> Naming {
+pub fn host_network(index: &Index, workload: &WorkloadRef, seen: &FlatSet<IpAddr>) -> Naming {
     let addresses = seen | index.addresses_of_nodes_of(workload);
     Naming::blocks(addresses, &Whom::HostNetwork(Arc::new(workload.clone())))
 }

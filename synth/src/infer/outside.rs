@@ -6,13 +6,13 @@ use super::rules::{Target, Whom};
 use crate::index::Index;
 use crate::review::Decided;
 use ipnet::IpNet;
-use netwright_record::{Edge, Name};
+use netwright_record::{Edge, FlatSet, Name};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 /// Addresses outside the cluster's own, of the edge at `number`. Some may need a decision, and of others people may have
 /// decided that they are not to be allowed. `whom` has one member for each name.
-pub fn addresses(decided: &Decided, number: usize, edge: &Edge, seen: BTreeSet<IpAddr>, whom: &[Whom]) -> Naming {
+pub fn addresses(decided: &Decided, number: usize, edge: &Edge, seen: FlatSet<IpAddr>, whom: &[Whom]) -> Naming {
     let before = seen.len();
     let wanted = seen.into_iter().filter(|address| !decided.closes(number, *address));
     let (left_out, allowed): (BTreeSet<_>, BTreeSet<_>) =
@@ -28,7 +28,7 @@ pub fn addresses(decided: &Decided, number: usize, edge: &Edge, seen: BTreeSet<I
 }
 
 /// The names of an outside endpoint.
-pub fn names(names: &BTreeSet<Name>) -> Vec<Whom> {
+pub fn names(names: &FlatSet<Name>) -> Vec<Whom> {
     let names: Vec<Whom> = names.iter().map(|name| Whom::Name(name.as_str().into())).collect();
     if names.is_empty() { vec![Whom::Address] } else { names }
 }
@@ -45,7 +45,7 @@ pub fn internet(index: &Index, decided: &Decided, number: usize, edge: &Edge) ->
     Naming { peers: peers.collect(), exposed: true, ..Naming::default() }
 }
 
-fn everywhere(index: &Index, ipv6: bool, clients: &BTreeSet<IpAddr>, closed: impl Iterator<Item = IpNet>) -> Target {
+fn everywhere(index: &Index, ipv6: bool, clients: &FlatSet<IpAddr>, closed: impl Iterator<Item = IpNet>) -> Target {
     let unspecified: IpAddr = if ipv6 { [0u16; 8].into() } else { [0u8; 4].into() };
     let pods = index.pod_blocks(ipv6, clients);
     let closed: Vec<IpNet> = closed.filter(|block| block.addr().is_ipv6() == ipv6 && block.prefix_len() > 0).collect();

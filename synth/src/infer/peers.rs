@@ -8,7 +8,7 @@ use super::{api_server, nodes, outside};
 use crate::index::Index;
 use crate::review::Decided;
 use netwright_record::inventory::WorkloadRef;
-use netwright_record::{Edge, Endpoint, ServiceRef};
+use netwright_record::{Edge, Endpoint, FlatSet, ServiceRef};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -29,8 +29,8 @@ pub struct Naming {
 }
 
 impl Naming {
-    /// Each address by itself.
-    pub fn blocks(addresses: BTreeSet<IpAddr>, whom: &Whom) -> Self {
+    /// Each address by itself, in the order given.
+    pub fn blocks(addresses: impl IntoIterator<Item = IpAddr>, whom: &Whom) -> Self {
         let peers: Vec<(Target, Whom)> =
             addresses.into_iter().map(|address| (Target::address(address), whom.clone())).collect();
         Self { impossible: peers.is_empty(), peers, ..Self::default() }
@@ -84,7 +84,7 @@ impl Namer<'_> {
             (Endpoint::Node { name, workload: None }, None) => nodes::one(self.index, name, seen),
             (Endpoint::ApiServer, _) => api_server::client(self.index, self.nodes, seen),
             (Endpoint::LinkLocal { address: AMBIENT_PROBES }, _) if ambient => {
-                Naming::blocks([AMBIENT_PROBES].into(), &Whom::AmbientProbes)
+                Naming::blocks([AMBIENT_PROBES], &Whom::AmbientProbes)
             }
             (Endpoint::LinkLocal { address } | Endpoint::External { address }, _) => {
                 outside(with(seen, *address), &[Whom::Address])
@@ -95,7 +95,7 @@ impl Namer<'_> {
     }
 
     /// The pods of `workload`, of which `seen` are addresses.
-    pub fn pods(&self, workload: &WorkloadRef, seen: &BTreeSet<IpAddr>) -> Naming {
+    pub fn pods(&self, workload: &WorkloadRef, seen: &FlatSet<IpAddr>) -> Naming {
         if let Some((workload, selection)) = self.selections.get_key_value(workload) {
             let peer = (Target::Pods(selection.pods.clone()), Whom::Workload(workload.clone()));
             return Naming { peers: vec![peer], ..Naming::default() };
@@ -108,7 +108,7 @@ impl Namer<'_> {
         Naming { by_address: !naming.impossible, ..naming }
     }
 
-    fn host_network(&self, workload: &WorkloadRef, node: &str, seen: &BTreeSet<IpAddr>) -> Naming {
+    fn host_network(&self, workload: &WorkloadRef, node: &str, seen: &FlatSet<IpAddr>) -> Naming {
         nodes::host_network(self.index, workload, &(seen | &self.index.node_addresses(node)))
     }
 }
@@ -120,7 +120,7 @@ fn link_local(edge: &Edge) -> Whom {
     }
 }
 
-fn with(seen: &BTreeSet<IpAddr>, address: IpAddr) -> BTreeSet<IpAddr> {
+fn with(seen: &FlatSet<IpAddr>, address: IpAddr) -> FlatSet<IpAddr> {
     seen.iter().copied().chain([address]).collect()
 }
 

@@ -3,7 +3,7 @@
 
 use super::dns::DNS;
 use netwright_record::inventory::{Backend, Inventory, Service, ServicePort, WorkloadRef};
-use netwright_record::{Protocol, ServiceRef};
+use netwright_record::{FlatSet, Protocol, ServiceRef};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -65,7 +65,7 @@ impl<'a> Services<'a> {
 
     /// The ports of `workload` to which the TCP port 53 of the Services in `through` leads: a Service may send it elsewhere
     /// than its UDP port 53. Empty where that is not known.
-    pub fn dns_over_tcp(&self, through: &BTreeSet<ServiceRef>, workload: &WorkloadRef) -> BTreeSet<u16> {
+    pub fn dns_over_tcp(&self, through: &FlatSet<ServiceRef>, workload: &WorkloadRef) -> BTreeSet<u16> {
         let used = through.iter().filter(|service| service.port == DNS);
         let known = used.filter_map(|service| self.dns_over_tcp.get(&(&*service.namespace, &*service.name)));
         known

@@ -4,7 +4,7 @@
 use super::exposures::{self, Exposed, Exposure, Extension};
 use crate::testing::{World, address, api_server, at};
 use netwright_record::inventory::{ContainerPort, HeldAddress, WorkloadRef};
-use netwright_record::{Edge, Endpoint, Name, Observation, Protocol, ServiceRef};
+use netwright_record::{Edge, Endpoint, FlatSet, Name, Observation, Protocol, ServiceRef};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -282,14 +282,14 @@ impl Cluster {
         let addresses = [addresses(&client), addresses(&server)];
         let edge = self.world.edge(client, server, protocol, port);
         [edge.client_addresses, edge.server_addresses] = addresses;
-        edge.nodes.clear();
+        edge.nodes = FlatSet::new();
         edge.activity.failed = edge.activity.connections;
         edge
     }
 }
 
 /// The addresses that are kept beside an end.
-fn addresses(end: &Endpoint) -> BTreeSet<IpAddr> {
+fn addresses(end: &Endpoint) -> FlatSet<IpAddr> {
     match end {
         Endpoint::ExternalName { names } => names
             .iter()
@@ -300,7 +300,7 @@ fn addresses(end: &Endpoint) -> BTreeSet<IpAddr> {
             .collect(),
         Endpoint::ApiServer => [address("198.18.2.1")].into(),
         Endpoint::Internet => [address("198.18.9.9")].into(),
-        _ => BTreeSet::new(),
+        _ => FlatSet::new(),
     }
 }
 

@@ -4,7 +4,7 @@ use crate::index::{Facts, Index};
 use crate::state::convert::named_ports;
 use netwright_policy::{Labels, METADATA_NAME, NamedPort, Party, Pod, PolicySet};
 use netwright_record::inventory::{self, WorkloadRef};
-use netwright_record::{Edge, Endpoint, Name};
+use netwright_record::{Edge, Endpoint, FlatSet, Name};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -148,7 +148,7 @@ impl<'a> Parties<'a> {
     fn ends(
         &self,
         endpoint: &'a Endpoint,
-        seen: &BTreeSet<IpAddr>,
+        seen: &FlatSet<IpAddr>,
         pods: impl Fn(&'a WorkloadRef) -> Group<'a>,
     ) -> Vec<End<'a>> {
         match endpoint {
@@ -160,7 +160,7 @@ impl<'a> Parties<'a> {
             Endpoint::ApiServer if seen.is_empty() => addresses(self.index.api_server_addresses()),
             Endpoint::ApiServer | Endpoint::ExternalName { .. } => addresses(seen),
             Endpoint::LinkLocal { address } | Endpoint::External { address } => {
-                addresses(&seen.iter().copied().chain([*address]).collect())
+                addresses(&(seen | &BTreeSet::from([*address])))
             }
             Endpoint::Internet if seen.is_empty() => SOMEWHERE.map(End::Address).into(),
             Endpoint::Internet => addresses(seen),
@@ -173,7 +173,7 @@ impl<'a> Parties<'a> {
 
     /// The addresses of the node from which `edge` came; where none is known, one that stands for it.
     fn own_node(&self, name: &str, edge: &Edge) -> Vec<IpAddr> {
-        let known = &self.index.node_addresses(name) | &edge.client_addresses;
+        let known = &edge.client_addresses | &self.index.node_addresses(name);
         if known.is_empty() { SOMEWHERE.into() } else { known.into_iter().collect() }
     }
 
@@ -193,14 +193,14 @@ fn group<'a>(alike: impl Iterator<Item = Alike<'a>>) -> Group<'a> {
     alike.map(Rc::new).collect()
 }
 
-fn node<'a>(seen: &BTreeSet<IpAddr>, of_inventory: impl FnOnce() -> BTreeSet<IpAddr>) -> End<'a> {
-    let addresses = if seen.is_empty() { of_inventory() } else { seen.clone() };
-    End::Node(addresses.into_iter().collect())
+fn node<'a>(seen: &FlatSet<IpAddr>, of_inventory: impl FnOnce() -> BTreeSet<IpAddr>) -> End<'a> {
+    End::Node(if seen.is_empty() { of_inventory().into_iter().collect() } else { seen.iter().copied().collect() })
 }
 
 /// One end an address; where there is none, one that is known to be at no address.
-fn addresses<'a>(seen: &BTreeSet<IpAddr>) -> Vec<End<'a>> {
-    if seen.is_empty() { vec![End::Node(Vec::new())] } else { seen.iter().copied().map(End::Address).collect() }
+fn addresses<'a, 's>(seen: impl IntoIterator<Item = &'s IpAddr>) -> Vec<End<'a>> {
+    let ends: Vec<End> = seen.into_iter().copied().map(End::Address).collect();
+    if ends.is_empty() { vec![End::Node(Vec::new())] } else { ends }
 }
 
 /// The label keys that decide anything: pods that agree on these are alike to every selector.

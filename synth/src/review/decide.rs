@@ -6,7 +6,7 @@ use super::decided::{Contradiction, Decided, Unused, WhyUnused};
 use super::pattern::{Extent, Pattern, reserved_in};
 use super::{Action, Decision, Ports, Review};
 use jiff::civil::Date;
-use netwright_record::{Edge, Endpoint, Observation};
+use netwright_record::{Edge, Endpoint, FlatSet, Observation};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
@@ -255,7 +255,7 @@ fn addresses_of(edge: &Edge) -> BTreeSet<IpAddr> {
     ends(edge).into_iter().zip(seen).flat_map(|(end, seen)| addresses_of_end(end, seen)).collect()
 }
 
-fn addresses_of_end(end: &Endpoint, seen: &BTreeSet<IpAddr>) -> BTreeSet<IpAddr> {
+fn addresses_of_end(end: &Endpoint, seen: &FlatSet<IpAddr>) -> BTreeSet<IpAddr> {
     let (own, seen) = match end {
         Endpoint::External { address } | Endpoint::LinkLocal { address } => (Some(*address), Some(seen)),
         Endpoint::ExternalName { .. } | Endpoint::Internet => (None, Some(seen)),

@@ -6,9 +6,8 @@ use netwright_record::inventory::{
     Backend, ContainerPort, HeldAddress, Labels, Namespace, Node, Pod, Service, ServicePort, Workload, WorkloadRef,
 };
 use netwright_record::{
-    Activity, Coverage, Edge, Ended, Endpoint, Header, Losses, Observation, Protocol, Time, Window,
+    Activity, Coverage, Edge, Ended, Endpoint, FlatSet, Header, Losses, Observation, Protocol, Time, Window,
 };
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 /// Midnight of 1 November 2026.
@@ -197,9 +196,9 @@ impl World {
             server,
             protocol,
             port,
-            services: BTreeSet::new(),
-            client_addresses: BTreeSet::new(),
-            server_addresses: BTreeSet::new(),
+            services: FlatSet::new(),
+            client_addresses: FlatSet::new(),
+            server_addresses: FlatSet::new(),
             addresses_dropped: 0,
             activity: Activity::once(at(3600)),
             nodes: ["n1".into()].into(),

@@ -3,7 +3,7 @@
 use super::clients::{Client, Seat, clients};
 use super::model::{Container, Kind, Manner, Resolver, Server, Service, Shop, Target, Workload};
 use netwright_record::inventory::WorkloadRef;
-use netwright_record::{Endpoint, Protocol, ServiceRef};
+use netwright_record::{Endpoint, FlatSet, Protocol, ServiceRef};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -16,11 +16,11 @@ pub struct Expected {
     /// Whether no attempt gets through.
     pub fails: bool,
     /// The Services it went through.
-    pub services: BTreeSet<ServiceRef>,
+    pub services: FlatSet<ServiceRef>,
     /// The addresses of a client that is no pod.
-    pub client_addresses: BTreeSet<IpAddr>,
+    pub client_addresses: FlatSet<IpAddr>,
     /// The addresses of a server that is no pod.
-    pub server_addresses: BTreeSet<IpAddr>,
+    pub server_addresses: FlatSet<IpAddr>,
     /// The TCP clients that open its connections, by the label of their process: their tallies add up to its count.
     pub clients: BTreeSet<String>,
 }
@@ -117,7 +117,7 @@ impl Edges<'_> {
             }
             Target::OutsideName(name, port) => {
                 let found = shop.outside_names.iter().find(|(chain, _)| chain.first() == Some(&name));
-                let names = BTreeSet::from([name.into()]);
+                let names = FlatSet::from([name.into()]);
                 (Endpoint::ExternalName { names }, port, None, found.map(|(_, address)| *address))
             }
             Target::OutsideAddress(address, port) => (Endpoint::External { address }, port, None, Some(address)),

@@ -3,7 +3,7 @@
 use super::Random;
 use super::members::Member;
 use super::population::API_SERVER;
-use netwright_record::Endpoint;
+use netwright_record::{Endpoint, FlatSet};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -22,7 +22,7 @@ pub(super) struct Other {
 pub(super) fn name(number: usize) -> Other {
     let count = if number.is_multiple_of(50) { 40 } else { 1 + number % 5 };
     let addresses = (0..count).map(|place| address(number * 64 + place * 7)).collect();
-    let names = BTreeSet::from([format!("service-{number}.example").into()]);
+    let names = FlatSet::from([format!("service-{number}.example").into()]);
     Other {
         endpoint: Endpoint::ExternalName { names },
         port: if number.is_multiple_of(9) { 587 } else { 443 },

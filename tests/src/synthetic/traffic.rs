@@ -5,7 +5,7 @@ use super::members::{Kind, Member};
 use super::outside::{self, Other};
 use super::population::{COREDNS, NODE_EXPORTER, ORDINARY, PROMETHEUS, Population};
 use super::{Random, Shape, activity};
-use netwright_record::{Edge, Endpoint, Protocol};
+use netwright_record::{Edge, Endpoint, FlatSet, Protocol};
 use std::collections::{BTreeSet, HashSet};
 use std::net::IpAddr;
 
@@ -84,8 +84,8 @@ impl<'a> Traffic<'a> {
             protocol: server.protocol,
             port: if refused { 4444 } else { server.port },
             services: services.into_iter().collect(),
-            client_addresses: BTreeSet::new(),
-            server_addresses: BTreeSet::new(),
+            client_addresses: FlatSet::new(),
+            server_addresses: FlatSet::new(),
             addresses_dropped: 0,
             activity: if refused {
                 activity::refused(self.random)
@@ -120,12 +120,12 @@ impl<'a> Traffic<'a> {
             server: endpoint,
             protocol: Protocol::Tcp,
             port,
-            services: BTreeSet::new(),
-            client_addresses: BTreeSet::new(),
-            server_addresses: addresses,
+            services: FlatSet::new(),
+            client_addresses: FlatSet::new(),
+            server_addresses: addresses.into(),
             addresses_dropped: 0,
             activity: activity::established(self.random, client.kind.ends()),
-            nodes: client.nodes.clone(),
+            nodes: client.nodes.clone().into(),
         });
         true
     }
@@ -180,12 +180,12 @@ impl<'a> Traffic<'a> {
             server: server.endpoint(),
             protocol: Protocol::Tcp,
             port: server.port,
-            services: BTreeSet::new(),
-            client_addresses: addresses,
-            server_addresses: BTreeSet::new(),
+            services: FlatSet::new(),
+            client_addresses: addresses.into(),
+            server_addresses: FlatSet::new(),
             addresses_dropped: 0,
             activity: activity::established(self.random, false),
-            nodes,
+            nodes: nodes.into(),
         });
         true
     }

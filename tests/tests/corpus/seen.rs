@@ -5,7 +5,7 @@
 use anyhow::{Context, Result, bail};
 use netwright_record::activity::hour_of;
 use netwright_record::inventory::{HeldAddress, Inventory, Pod};
-use netwright_record::{Activity, Direction, Flow, Hours, Local, Name, Protocol, Time, Window};
+use netwright_record::{Activity, Direction, FlatSet, Flow, Hours, Local, Name, Protocol, Time, Window};
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -46,7 +46,7 @@ pub(crate) struct Connection {
     /// UDP between two bound sockets of which nobody saw the first word.
     ambiguous: Option<[String; 2]>,
     /// The DNS names by which the client had learned the address.
-    names: BTreeSet<Name>,
+    names: FlatSet<Name>,
     /// How many connections; one where it is not said.
     times: Option<u64>,
     /// How many of them were never answered.
@@ -176,7 +176,7 @@ impl Connection {
             remote,
             port: server.port,
             remote_port: None,
-            names: BTreeSet::new(),
+            names: FlatSet::new(),
             activity,
         })
     }
@@ -250,7 +250,7 @@ impl End {
             remote,
             port: self.port,
             remote_port: Some(other.port),
-            names: BTreeSet::new(),
+            names: FlatSet::new(),
             activity: activity.clone(),
         })
     }

@@ -48,6 +48,6 @@ fn edge(at: Time, (client, server, protocol, port): Key, it: Expected) -> Edge {
         server_addresses: it.server_addresses,
         addresses_dropped: 0,
         activity,
-        nodes: BTreeSet::from(["node-a".into()]),
+        nodes: BTreeSet::from(["node-a".into()]).into(),
     }
 }

@@ -1,7 +1,7 @@
 //! What was said about one edge, apart for the two ends that said it.
 
 use super::sighting::{Key, Side};
-use netwright_record::{Activity, Edge, Name, ServiceRef};
+use netwright_record::{Activity, Edge, FlatSet, Name, ServiceRef};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -51,12 +51,12 @@ impl Sides {
             server,
             protocol,
             port,
-            services: self.services,
+            services: self.services.into(),
             client_addresses,
             server_addresses,
             addresses_dropped: more_clients.saturating_add(more_servers),
             activity,
-            nodes: self.nodes,
+            nodes: self.nodes.into(),
         })
     }
 }
@@ -79,7 +79,7 @@ fn both(client: Activity, server: &Activity) -> Activity {
 }
 
 /// The lowest addresses, and how many more there were.
-fn keep_some(addresses: BTreeSet<IpAddr>) -> (BTreeSet<IpAddr>, u64) {
+fn keep_some(addresses: BTreeSet<IpAddr>) -> (FlatSet<IpAddr>, u64) {
     let more = addresses.len().saturating_sub(Edge::ADDRESSES_KEPT);
     let kept = addresses.into_iter().take(Edge::ADDRESSES_KEPT).collect();
     (kept, u64::try_from(more).unwrap_or(u64::MAX))

@@ -287,7 +287,7 @@ pub(crate) mod random {
                 remote,
                 port,
                 remote_port,
-                names,
+                names: names.into(),
                 activity,
             },
         )
@@ -300,7 +300,7 @@ pub(crate) mod random {
             (name(), option::of(workload())).prop_map(|(name, workload)| Endpoint::Node { name, workload }),
             Just(Endpoint::ApiServer),
             ip().prop_map(|address| Endpoint::LinkLocal { address }),
-            btree_set(name(), 0..3).prop_map(|names| Endpoint::ExternalName { names }),
+            btree_set(name(), 0..3).prop_map(|names| Endpoint::ExternalName { names: names.into() }),
             ip().prop_map(|address| Endpoint::External { address }),
             Just(Endpoint::Internet),
         ]
@@ -317,12 +317,12 @@ pub(crate) mod random {
                 server,
                 protocol,
                 port,
-                services,
-                client_addresses: addresses.0,
-                server_addresses: addresses.1,
+                services: services.into(),
+                client_addresses: addresses.0.into(),
+                server_addresses: addresses.1.into(),
                 addresses_dropped: addresses.2,
                 activity,
-                nodes,
+                nodes: nodes.into(),
             },
         )
     }

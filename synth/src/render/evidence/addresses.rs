@@ -5,7 +5,7 @@
 //! against how many days it was used on, and says nothing of any single address.
 
 use super::account::counted;
-use netwright_record::{Edge, Endpoint, Hours};
+use netwright_record::{Edge, Endpoint, FlatSet, Hours};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
@@ -32,7 +32,7 @@ impl Addresses {
         self.kept.len() > 1 || self.dropped > 0
     }
 
-    fn add(&mut self, edge: &Edge, addresses: &BTreeSet<IpAddr>) {
+    fn add(&mut self, edge: &Edge, addresses: &FlatSet<IpAddr>) {
         self.kept.extend(addresses.iter().map(IpAddr::to_canonical));
         self.dropped = self.dropped.saturating_add(edge.addresses_dropped);
         self.hours.merge(&edge.activity.hours);

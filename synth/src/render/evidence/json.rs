@@ -16,7 +16,7 @@ use crate::render::{Provenance, policy_file};
 use crate::review::{Decided, Decision};
 use crate::text;
 use netwright_record::inventory::{ApiExtension, Labels, WorkloadRef};
-use netwright_record::{Edge, Endpoint, Name, Observation, Protocol, ServiceRef, Time};
+use netwright_record::{Edge, Endpoint, FlatSet, Name, Observation, Protocol, ServiceRef, Time};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
@@ -287,12 +287,12 @@ struct EdgeEvidence<'a> {
     client: &'a Endpoint,
     server: &'a Endpoint,
     port: String,
-    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    services: &'a BTreeSet<ServiceRef>,
-    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    client_addresses: &'a BTreeSet<IpAddr>,
-    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    server_addresses: &'a BTreeSet<IpAddr>,
+    #[serde(skip_serializing_if = "FlatSet::is_empty")]
+    services: &'a FlatSet<ServiceRef>,
+    #[serde(skip_serializing_if = "FlatSet::is_empty")]
+    client_addresses: &'a FlatSet<IpAddr>,
+    #[serde(skip_serializing_if = "FlatSet::is_empty")]
+    server_addresses: &'a FlatSet<IpAddr>,
     #[serde(skip_serializing_if = "is_zero")]
     addresses_dropped: u64,
     connections: u64,
@@ -300,7 +300,7 @@ struct EdgeEvidence<'a> {
     first_seen: Time,
     last_seen: Time,
     days_active: usize,
-    nodes: &'a BTreeSet<Name>,
+    nodes: &'a FlatSet<Name>,
 }
 
 fn is_zero(n: &u64) -> bool {

@@ -117,7 +117,7 @@ fn from_own_node(context: &Context, workload: &WorkloadRef) -> BTreeMap<BTreeSet
         let Some((node, _)) = knowledge.index.own_node(edge) else { continue };
         let (Protocol::Tcp, true) = (edge.protocol, edge.activity.established()) else { continue };
         let known = knowledge.index.node_addresses(node);
-        for address in known.union(&edge.client_addresses) {
+        for address in known.iter().chain(&edge.client_addresses) {
             ports.entry(*address).or_default().insert(edge.port);
         }
     }
