@@ -16,8 +16,6 @@ pub struct Facts<'a> {
     pub declared: Option<&'a Workload>,
     /// Its pods, alive or gone.
     pub pods: Vec<&'a Pod>,
-    /// Whether it was seen at work: it is an end of an established edge that does not merely come from its own node.
-    pub active: bool,
     /// The addresses of the nodes of its pods, once asked for: what runs on every node of a large cluster is a peer of many.
     of_nodes: OnceLock<BTreeSet<IpAddr>>,
 }
@@ -48,14 +46,9 @@ pub struct Index<'a> {
 impl<'a> Index<'a> {
     /// Indexes `observation`: the inventory, and the workloads that only edges name.
     pub fn new(observation: &'a Observation) -> Self {
-        Self::without(observation, |_| false)
-    }
-
-    /// As [`Index::new`], but edges that are `ignored` make no workload active.
-    pub fn without(observation: &'a Observation, ignored: impl Fn(usize) -> bool) -> Self {
         let inventory = &observation.inventory;
         let pod_ranges = pod_ranges(&inventory.nodes);
-        let mut index = Self {
+        Self {
             workloads: workloads(observation),
             nodes: inventory.nodes.iter().map(|node| (node.name.as_str(), node)).collect(),
             coverage: coverage(observation),
@@ -67,9 +60,7 @@ impl<'a> Index<'a> {
                 .filter(|service| service.namespace == "default" && service.name == "kubernetes")
                 .flat_map(|service| service.backends.iter().map(|backend| backend.address.ip))
                 .collect(),
-        };
-        index.mark_active(&observation.edges, ignored);
-        index
+        }
     }
 
     /// All workloads, in order.
@@ -158,19 +149,6 @@ impl<'a> Index<'a> {
     fn pods(&self, workload: &WorkloadRef) -> impl Iterator<Item = &'a Pod> {
         self.facts(workload).into_iter().flat_map(|facts| facts.pods.iter().copied())
     }
-
-    /// Marks the ends of established edges as active. That the own node reaches a pod says nothing about what the pod
-    /// needs: kubelets probe the idle ones too.
-    fn mark_active(&mut self, edges: &'a [Edge], ignored: impl Fn(usize) -> bool) {
-        for (number, edge) in edges.iter().enumerate().filter(|(_, edge)| edge.activity.established()) {
-            if ignored(number) || self.own_node(edge).is_some() {
-                continue;
-            }
-            for workload in workloads_of(edge) {
-                self.workloads.entry(workload).or_default().active = true;
-            }
-        }
-    }
 }
 
 fn pod_ranges(nodes: &[Node]) -> BTreeSet<IpNet> {
@@ -214,7 +192,8 @@ fn workloads(observation: &Observation) -> BTreeMap<&WorkloadRef, Facts<'_>> {
     workloads
 }
 
-fn workloads_of(edge: &Edge) -> impl Iterator<Item = &WorkloadRef> {
+/// The ends of `edge` that are workloads.
+pub fn workloads_of(edge: &Edge) -> impl Iterator<Item = &WorkloadRef> {
     [&edge.client, &edge.server].into_iter().filter_map(Endpoint::workload)
 }
 

@@ -3,21 +3,32 @@
 use super::names::{valid_label, valid_name, valid_namespace};
 use super::rules::Unprotected;
 use super::selectors::Selections;
-use crate::index::{Facts, Index};
-use netwright_record::Name;
+use crate::index::{Facts, Index, workloads_of};
 use netwright_record::inventory::{Workload, WorkloadRef};
-use std::collections::{BTreeMap, BTreeSet};
+use netwright_record::{Edge, Name};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-/// Why each workload that gets no policy gets none. `unnameable` holds the workloads with a peer that nothing names.
+/// The workloads that were seen at work: the ends of established edges that are not `ignored`. That the own node reaches a
+/// pod says nothing about what the pod needs: kubelets probe the idle ones too.
+pub fn active<'a>(index: &Index, edges: &'a [Edge], ignored: impl Fn(usize) -> bool) -> HashSet<&'a WorkloadRef> {
+    let counts = |(number, edge): &(usize, &Edge)| {
+        edge.activity.established() && !ignored(*number) && index.own_node(edge).is_none()
+    };
+    edges.iter().enumerate().filter(counts).flat_map(|(_, edge)| workloads_of(edge)).collect()
+}
+
+/// Why each workload that gets no policy gets none: who is not `active`, among others. `unnameable` holds the workloads with
+/// a peer that nothing names.
 pub fn unprotected(
     index: &Index,
+    active: &HashSet<&WorkloadRef>,
     selections: &Selections,
     unnameable: &BTreeMap<WorkloadRef, String>,
 ) -> BTreeMap<WorkloadRef, Unprotected> {
     let mut unprotected: BTreeMap<WorkloadRef, Unprotected> = index
         .workloads()
         .filter_map(|(workload, facts)| {
-            let reason = of_itself(workload, facts, selections, unnameable)?;
+            let reason = of_itself((workload, facts), active.contains(workload), selections, unnameable)?;
             Some((workload.clone(), reason))
         })
         .collect();
@@ -39,8 +50,8 @@ pub fn unprotected(
 }
 
 fn of_itself(
-    workload: &WorkloadRef,
-    facts: &Facts,
+    (workload, facts): (&WorkloadRef, &Facts),
+    active: bool,
     selections: &Selections,
     unnameable: &BTreeMap<WorkloadRef, String>,
 ) -> Option<Unprotected> {
@@ -50,7 +61,7 @@ fn of_itself(
     if !valid_namespace(&workload.namespace) || !valid_name(&workload.name) {
         return Some(Unprotected::Invalid(format!("the name {workload}")));
     }
-    if !facts.active {
+    if !active {
         return Some(Unprotected::Silent);
     }
     if !selections.contains_key(workload) {
@@ -93,13 +104,18 @@ mod tests {
     use super::*;
     use crate::infer::selectors::select;
     use crate::testing::World;
-    use netwright_record::Endpoint;
     use netwright_record::Protocol::Tcp;
+    use netwright_record::{Endpoint, Observation};
+
+    fn why(observation: &Observation, index: &Index) -> BTreeMap<WorkloadRef, Unprotected> {
+        let active = active(index, &observation.edges, |_| false);
+        unprotected(index, &active, &select(index), &BTreeMap::new())
+    }
 
     fn reasons(world: &World) -> BTreeMap<String, Unprotected> {
         let observation = world.build();
         let index = Index::new(&observation);
-        let unprotected = unprotected(&index, &select(&index), &BTreeMap::new());
+        let unprotected = why(&observation, &index);
         unprotected.into_iter().map(|(workload, reason)| (workload.name.into(), reason)).collect()
     }
 
@@ -164,7 +180,7 @@ mod tests {
         connect(&mut world, &a, &b);
         let observation = world.build();
         let index = Index::new(&observation);
-        let unprotected = unprotected(&index, &select(&index), &BTreeMap::new());
+        let unprotected = why(&observation, &index);
         let (closed, open) = default_deny(&index, &unprotected);
         assert_eq!(closed, ["closed"]);
         assert_eq!(open, BTreeMap::from([("open".into(), BTreeSet::from([silent]))]));

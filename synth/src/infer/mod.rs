@@ -59,12 +59,16 @@ pub struct Options {
 /// Infers the rules, as people `decided`. `observation` must be in its canonical order ([`Observation::sort`]; a file that was
 /// read is).
 pub fn infer(observation: &Observation, options: &Options, decided: &Decided) -> Plan {
-    let index = Index::without(observation, |edge| decided.is_ignored(edge));
-    let selections = selectors::select(&index);
+    infer_indexed(observation, &Index::new(observation), options, decided)
+}
+
+/// As [`infer`], where the observation's index is there already.
+pub fn infer_indexed(observation: &Observation, index: &Index, options: &Options, decided: &Decided) -> Plan {
+    let selections = selectors::select(index);
     let services = services::Services::new(&observation.inventory);
     let (called, unknown) = api_server::called(&observation.inventory, &services);
     let around = Surroundings {
-        index: &index,
+        index,
         selections: &selections,
         nodes: &nodes::Nodes::new(&observation.inventory),
         mesh: &mesh::Mesh::new(&observation.inventory),
@@ -85,7 +89,7 @@ pub fn infer(observation: &Observation, options: &Options, decided: &Decided) ->
     if !options.spanning_ports {
         drafts.findings.many_ports = many_ports::between(&observation.edges);
     }
-    finish(drafts, observation, &index, &selections, (options, decided))
+    finish(drafts, observation, index, &selections, (options, decided))
 }
 
 fn finish(
@@ -95,7 +99,8 @@ fn finish(
     selections: &Selections,
     (options, decided): (&Options, &Decided),
 ) -> Plan {
-    let unprotected = isolation::unprotected(index, selections, &drafts.unnameable);
+    let active = isolation::active(index, &observation.edges, |edge| decided.is_ignored(edge));
+    let unprotected = isolation::unprotected(index, &active, selections, &drafts.unnameable);
     let (default_deny, open_namespaces) = isolation::default_deny(index, &unprotected);
     drafts.findings.open_namespaces = open_namespaces;
     drafts.findings.widened = widened(selections);
