@@ -14,13 +14,29 @@ const AT_ONCE: usize = 32;
 ///
 /// If `work` fails.
 pub fn map<T: Sync, R: Send, E: Send>(items: &[T], work: impl Fn(&T) -> Result<R, E> + Sync) -> Result<Vec<R>, E> {
+    map_with(items, || (), |(), item| work(item))
+}
+
+/// As [`map`], where each thread has something of its own, made by `own` when it begins, that `work` may use: a memory of
+/// what it found out, for one.
+///
+/// # Errors
+///
+/// If `work` fails.
+pub fn map_with<T: Sync, O, R: Send, E: Send>(
+    items: &[T],
+    own: impl Fn() -> O + Sync,
+    work: impl Fn(&mut O, &T) -> Result<R, E> + Sync,
+) -> Result<Vec<R>, E> {
     let threads = thread::available_parallelism().map_or(1, NonZero::get).min(items.len().div_ceil(AT_ONCE));
     if threads < 2 {
-        return items.iter().map(work).collect();
+        let mut own = own();
+        return items.iter().map(|item| work(&mut own, item)).collect();
     }
     let (next, stopped) = (AtomicUsize::new(0), AtomicBool::new(false));
     let mut parts: Vec<(usize, Result<Vec<R>, E>)> = thread::scope(|scope| {
-        let handles: Vec<_> = (0..threads).map(|_| scope.spawn(|| some(items, &work, &next, &stopped))).collect();
+        let handles: Vec<_> =
+            (0..threads).map(|_| scope.spawn(|| some(items, &mut own(), &work, &next, &stopped))).collect();
         // A thread that panicked took the process with it as soon as it is joined.
         handles
             .into_iter()
@@ -44,9 +60,10 @@ pub fn both<A, B: Send>(one: impl FnOnce() -> A, other: impl FnOnce() -> B + Sen
 }
 
 /// What one thread does until nothing is left.
-fn some<T, R, E>(
+fn some<T, O, R, E>(
     items: &[T],
-    work: &(impl Fn(&T) -> Result<R, E> + Sync),
+    own: &mut O,
+    work: &(impl Fn(&mut O, &T) -> Result<R, E> + Sync),
     next: &AtomicUsize,
     stopped: &AtomicBool,
 ) -> Vec<(usize, Result<Vec<R>, E>)> {
@@ -54,7 +71,7 @@ fn some<T, R, E>(
     while !stopped.load(Ordering::Relaxed) {
         let first = next.fetch_add(AT_ONCE, Ordering::Relaxed);
         let Some(rest) = items.get(first..).filter(|rest| !rest.is_empty()) else { break };
-        let done: Result<Vec<R>, E> = rest.iter().take(AT_ONCE).map(work).collect();
+        let done: Result<Vec<R>, E> = rest.iter().take(AT_ONCE).map(|item| work(own, item)).collect();
         if done.is_err() {
             stopped.store(true, Ordering::Relaxed);
         }

@@ -2,15 +2,16 @@
 //!
 //! Nothing reaches the output folder that has not been read back from disk and proven there.
 
+use crate::index::Index;
 use crate::infer::rules::Plan;
-use crate::infer::{Options, infer};
+use crate::infer::{Options, infer_indexed};
 use crate::output::{Kept, Output, OutputError, Published, Staged};
 use crate::parallel;
 use crate::phases::timed;
 use crate::render::form::Form;
 use crate::render::unsayable::Unsayable;
-use crate::render::{self, Provenance, RenderError, adapted, network_policies};
-use crate::replay::{Denial, Interrupted, Replay, replay};
+use crate::render::{self, Basis, Provenance, RenderError, adapted, network_policies};
+use crate::replay::{Denial, Interrupted, Replay, replay_indexed};
 use crate::review::Decided;
 use crate::text::{plain, some_of};
 use netwright_policy::{Direction, ParseError, PolicySet, ReadOptions, Source};
@@ -120,33 +121,35 @@ pub fn synthesise<'a>(
     decided: &Decided,
     form: &Form,
     out: impl Into<Output<'a>>,
-    progress: impl Fn() -> Result<(), Interrupted>,
+    progress: impl Fn() -> Result<(), Interrupted> + Sync,
 ) -> Result<Synthesis, SynthesisError> {
-    // The digest goes over all of the observation, and inference runs on one core.
-    let (plan, provenance) = parallel::both(
-        || timed("infer", || adapted(observation, infer(observation, options, decided), form)),
-        || timed("digest", || Provenance::of(observation)),
+    let index = timed("index", || Index::new(observation));
+    // Inference runs on one core, and what renderers ask besides goes over all of the observation too.
+    let (plan, basis) = parallel::both(
+        || timed("infer", || adapted(observation, infer_indexed(observation, &index, options, decided), form)),
+        || Basis::new(observation, &index),
     );
-    prove_and_publish(observation, plan, form, &provenance, out.into(), progress)
+    prove_and_publish(&basis, &index, plan, form, out.into(), progress)
 }
 
 fn prove_and_publish(
-    observation: &Observation,
+    basis: &Basis<'_>,
+    index: &Index<'_>,
     plan: Plan,
     form: &Form,
-    provenance: &Provenance,
     out: Output<'_>,
-    progress: impl Fn() -> Result<(), Interrupted>,
+    progress: impl Fn() -> Result<(), Interrupted> + Sync,
 ) -> Result<Synthesis, SynthesisError> {
+    let observation = basis.observation;
     let staged = Staged::new(out.folder, out.edited)?;
-    let unsayable = timed("render", || render::write(observation, &plan, form, provenance, &staged))?;
+    let unsayable = timed("render", || render::write(basis, &plan, form, &staged))?;
     tracing::info!(policies = plan.policies.len(), "inferred and rendered");
     let kept = staged.kept();
     let policies = timed("read back", || match form.is_proven_as_written() {
         true => read_back(&staged),
-        false => in_kubernetes_form(observation, &plan, provenance),
+        false => in_kubernetes_form(observation, &plan, &basis.provenance),
     })?;
-    let replay = timed("prove", || replay(observation, &policies, &plan.decided, progress))?;
+    let replay = timed("prove", || replay_indexed(observation, index, &policies, &plan.decided, progress))?;
     if !replay.denied.is_empty() {
         return Err(SynthesisError::Denied(Box::new(denied(observation, policies, replay, kept))));
     }
@@ -225,6 +228,7 @@ fn describe(edge: &Edge, denial: &Denial, policies: &PolicySet) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::infer::infer;
     use crate::testing::shop;
     use std::fs;
     use std::sync::Arc;
@@ -238,15 +242,9 @@ mod tests {
         let before = fs::read(out.join("shop/api.yaml")).unwrap();
         let mut plan = infer(&observation, &Options::default(), &Decided::default());
         break_it(&mut plan);
-        let error = prove_and_publish(
-            &observation,
-            plan,
-            &Form::default(),
-            &Provenance::of(&observation),
-            (&out).into(),
-            || Ok(()),
-        )
-        .unwrap_err();
+        let index = Index::new(&observation);
+        let basis = Basis::new(&observation, &index);
+        let error = prove_and_publish(&basis, &index, plan, &Form::default(), (&out).into(), || Ok(())).unwrap_err();
         assert_eq!(fs::read(out.join("shop/api.yaml")).unwrap(), before);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "the temporary folder is gone");
         error.to_string()

@@ -17,6 +17,9 @@ pub mod sink;
 pub mod unsayable;
 pub mod yaml;
 
+use crate::graph::views::By;
+use crate::graph::{DependencyGraph, Graph, Vertex};
+use crate::index::Index;
 use crate::infer::names::DEFAULT_DENY;
 use crate::infer::rules::{Plan, WorkloadPolicy};
 use crate::output::OutputError;
@@ -65,6 +68,25 @@ impl Provenance {
     /// Of policies made from `observation` by this version.
     pub fn of(observation: &Observation) -> Self {
         Self { window: observation.header.window, digest: observation.digest(), version: env!("CARGO_PKG_VERSION") }
+    }
+}
+
+/// What renderers ask besides the plan. It does not depend on the plan, so that it can be made beside it.
+#[derive(Debug)]
+pub struct Basis<'a> {
+    /// What the plan was made from.
+    pub observation: &'a Observation,
+    /// Who depends on whom, by workload.
+    pub graph: Graph<Vertex>,
+    /// What is written of it into each object.
+    pub provenance: Provenance,
+}
+
+impl<'a> Basis<'a> {
+    /// Of plans made from `observation`, of which `index` is the index.
+    pub fn new(observation: &'a Observation, index: &Index) -> Self {
+        let graph = || DependencyGraph::indexed(observation, index).view(By::Workload, &observation.inventory);
+        Self { observation, provenance: timed("digest", || Provenance::of(observation)), graph: timed("graph", graph) }
     }
 }
 
@@ -137,7 +159,7 @@ pub fn policy_file(namespace: &str, name: &str) -> String {
 /// The dialect has no such form, or a writer refused.
 pub fn render(observation: &Observation, plan: &Plan, form: &Form) -> Result<Rendering, RenderError> {
     let files = Mutex::new(Files::new());
-    let unsayable = write(observation, plan, form, &Provenance::of(observation), &files)?;
+    let unsayable = write(&Basis::new(observation, &Index::new(observation)), plan, form, &files)?;
     Ok(Rendering { files: files.into_inner().unwrap_or_else(PoisonError::into_inner), unsayable })
 }
 
@@ -146,14 +168,9 @@ pub fn render(observation: &Observation, plan: &Plan, form: &Form) -> Result<Ren
 /// # Errors
 ///
 /// Those of [`render`], and of `sink`.
-pub fn write(
-    observation: &Observation,
-    plan: &Plan,
-    form: &Form,
-    provenance: &Provenance,
-    sink: &impl Sink,
-) -> Result<Vec<Unsayable>, RenderError> {
+pub fn write(basis: &Basis<'_>, plan: &Plan, form: &Form, sink: &impl Sink) -> Result<Vec<Unsayable>, RenderError> {
     form.check()?;
+    let Basis { observation, graph, provenance } = basis;
     let context = Context::new(observation, &plan.decided, provenance, form);
     let mut unsayable = timed("policies", || policies(&context, plan, sink))?;
     let mut top = Vec::new();
@@ -172,7 +189,7 @@ pub fn write(
         })
     };
     let rollout = || {
-        let rollout = rollout::files(observation, plan, provenance)?;
+        let rollout = rollout::files(graph, plan, provenance)?;
         rollout.iter().try_for_each(|(file, text)| sink.put(file, text))
     };
     let (evidence, rollout) = parallel::both(|| timed("evidence", evidence), || timed("rollout", rollout));

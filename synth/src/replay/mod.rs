@@ -7,6 +7,7 @@ pub mod parties;
 
 use crate::index::Index;
 use crate::infer::link_local::needs_decision;
+use crate::parallel;
 use crate::review::{Action, Decided};
 use crate::state::convert;
 use netwright_policy::{Cluster, Decision, Direction, Party, PolicySet, Verdict};
@@ -58,46 +59,89 @@ pub struct Denial {
 #[error("interrupted")]
 pub struct Interrupted;
 
-/// Replays every established edge, but for what people `decided` to deny or to ignore. `progress` is called before each
-/// edge, and may put an end to it.
+/// So many edges are tried by one core at a time. They come in the order of their clients, which neighbours share.
+const EDGES_AT_ONCE: usize = 64;
+
+/// Replays every established edge on all cores, but for what people `decided` to deny or to ignore. `progress` is called
+/// before each edge, and may put an end to it.
+///
+/// # Errors
+///
+/// `progress` put an end to it.
 pub fn replay(
     observation: &Observation,
     policies: &PolicySet,
     decided: &Decided,
-    progress: impl Fn() -> Result<(), Interrupted>,
+    progress: impl Fn() -> Result<(), Interrupted> + Sync,
 ) -> Result<Replay, Interrupted> {
-    let index = Index::new(observation);
-    let replaying = Replaying {
-        policies,
-        decided,
-        cluster: convert::cluster(&observation.inventory.namespaces),
-        parties: Parties::new(&index, policies),
-    };
-    let mut replay = Replay::default();
-    for (number, edge) in observation.edges.iter().enumerate() {
-        progress()?;
-        match decided.of(number).map(|decision| decision.action) {
-            Some(Action::Allow) if !edge.activity.established() => {
-                replay.never_established += 1;
-                replaying.allowed(number, edge, &mut replay);
-            }
-            _ if !edge.activity.established() => replay.never_established += 1,
-            Some(Action::Ignore) => replay.ignored += 1,
-            Some(Action::Deny) => replaying.denied(number, edge, &mut replay),
-            _ => replaying.edge(number, edge, &mut replay),
-        }
-    }
-    Ok(replay)
+    replay_indexed(observation, &Index::new(observation), policies, decided, progress)
 }
 
+/// As [`replay`], where the observation's index is there already.
+///
+/// # Errors
+///
+/// As [`replay`].
+pub fn replay_indexed(
+    observation: &Observation,
+    index: &Index,
+    policies: &PolicySet,
+    decided: &Decided,
+    progress: impl Fn() -> Result<(), Interrupted> + Sync,
+) -> Result<Replay, Interrupted> {
+    let cluster = convert::cluster(&observation.inventory.namespaces);
+    let keys = parties::mentioned_keys(policies);
+    let own = || Replaying { policies, decided, cluster: &cluster, parties: Parties::new(index, &keys) };
+    let parts: Vec<(usize, &[Edge])> =
+        (0..).step_by(EDGES_AT_ONCE).zip(observation.edges.chunks(EDGES_AT_ONCE)).collect();
+    let replays = parallel::map_with(&parts, own, |replaying, (first, edges)| {
+        let mut replay = Replay::default();
+        for (number, edge) in (*first..).zip(*edges) {
+            progress()?;
+            replaying.one(number, edge, &mut replay);
+        }
+        Ok(replay)
+    })?;
+    Ok(replays.into_iter().fold(Replay::default(), Replay::and))
+}
+
+impl Replay {
+    /// With what came of later edges.
+    fn and(mut self, mut later: Replay) -> Self {
+        self.established += later.established;
+        self.allowed += later.allowed;
+        self.never_established += later.never_established;
+        self.ignored += later.ignored;
+        self.denied.append(&mut later.denied);
+        self.left_out.append(&mut later.left_out);
+        self.denied_by_decision.append(&mut later.denied_by_decision);
+        self.not_denied.append(&mut later.not_denied);
+        self
+    }
+}
+
+/// What one thread replays with.
 struct Replaying<'a> {
     policies: &'a PolicySet,
     decided: &'a Decided,
-    cluster: Cluster,
+    cluster: &'a Cluster,
     parties: Parties<'a>,
 }
 
 impl<'a> Replaying<'a> {
+    fn one(&self, number: usize, edge: &'a Edge, replay: &mut Replay) {
+        match self.decided.of(number).map(|decision| decision.action) {
+            Some(Action::Allow) if !edge.activity.established() => {
+                replay.never_established += 1;
+                self.allowed(number, edge, replay);
+            }
+            _ if !edge.activity.established() => replay.never_established += 1,
+            Some(Action::Ignore) => replay.ignored += 1,
+            Some(Action::Deny) => self.denied(number, edge, replay),
+            _ => self.edge(number, edge, replay),
+        }
+    }
+
     fn edge(&self, number: usize, edge: &'a Edge, replay: &mut Replay) {
         let (clients, closed_clients) = self.open(number, self.parties.clients(edge));
         let (servers, closed_servers) = self.open(number, self.parties.servers(edge));
@@ -186,7 +230,7 @@ impl<'a> Replaying<'a> {
     }
 
     fn ask(&self, edge: &Edge, client: &Party, server: &Party) -> Verdict {
-        self.policies.verdict(&self.cluster, client, server, convert::protocol(edge.protocol), edge.port)
+        self.policies.verdict(self.cluster, client, server, convert::protocol(edge.protocol), edge.port)
     }
 }
 

@@ -100,15 +100,15 @@ type Group<'a> = Rc<[Rc<Alike<'a>>]>;
 /// those who call them.
 pub struct Parties<'a> {
     index: &'a Index<'a>,
-    keys: BTreeSet<&'a str>,
+    keys: &'a BTreeSet<&'a str>,
     client: RefCell<Option<(&'a WorkloadRef, Group<'a>)>>,
     servers: RefCell<HashMap<&'a WorkloadRef, Group<'a>>>,
 }
 
 impl<'a> Parties<'a> {
-    /// Parties by the labels that any selector of `policies` mentions.
-    pub fn new(index: &'a Index<'a>, policies: &'a PolicySet) -> Self {
-        Self { index, keys: mentioned_keys(policies), client: RefCell::default(), servers: RefCell::default() }
+    /// Parties by the labels that have one of `keys`: see [`mentioned_keys`].
+    pub fn new(index: &'a Index<'a>, keys: &'a BTreeSet<&'a str>) -> Self {
+        Self { index, keys, client: RefCell::default(), servers: RefCell::default() }
     }
 
     /// The parties that stand for the client of `edge`.
@@ -132,7 +132,7 @@ impl<'a> Parties<'a> {
         match &*last {
             Some((known, group)) if *known == workload => Rc::clone(group),
             _ => {
-                let group = group(alike(self.index, workload, &self.keys).map(Alike::into_client));
+                let group = group(alike(self.index, workload, self.keys).map(Alike::into_client));
                 *last = Some((workload, Rc::clone(&group)));
                 group
             }
@@ -141,7 +141,7 @@ impl<'a> Parties<'a> {
 
     fn server(&self, workload: &'a WorkloadRef) -> Group<'a> {
         let mut servers = self.servers.borrow_mut();
-        let group = servers.entry(workload).or_insert_with(|| group(alike(self.index, workload, &self.keys)));
+        let group = servers.entry(workload).or_insert_with(|| group(alike(self.index, workload, self.keys)));
         Rc::clone(group)
     }
 
@@ -204,7 +204,7 @@ fn addresses<'a, 's>(seen: impl IntoIterator<Item = &'s IpAddr>) -> Vec<End<'a>>
 }
 
 /// The label keys that decide anything: pods that agree on these are alike to every selector.
-fn mentioned_keys(policies: &PolicySet) -> BTreeSet<&str> {
+pub fn mentioned_keys(policies: &PolicySet) -> BTreeSet<&str> {
     let mut keys = BTreeSet::from([METADATA_NAME]);
     for policy in policies.policies() {
         let rules = policy.ingress.iter().chain(&policy.egress);

@@ -10,15 +10,13 @@ mod markdown;
 
 use super::evidence::API_VERSION;
 use super::{Provenance, RenderError, policy_file};
-use crate::graph::DependencyGraph;
 use crate::graph::analysis::Dependencies;
-use crate::graph::views::By;
-use crate::index::Index;
+use crate::graph::{Graph, Vertex};
 use crate::infer::names::DEFAULT_DENY;
 use crate::infer::rules::{Plan, WorkloadPolicy};
 use facts::{Facts, Peers};
 use netwright_record::inventory::WorkloadRef;
-use netwright_record::{Name, Observation, Time};
+use netwright_record::{Name, Time};
 use serde::{Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -90,27 +88,27 @@ pub struct Unprotected<'a> {
     pub why: String,
 }
 
-/// The two files.
+/// The two files; `graph` is the observation's, by workload.
 ///
 /// # Errors
 ///
 /// If the JSON cannot be written.
 pub fn files(
-    observation: &Observation,
+    graph: &Graph<Vertex>,
     plan: &Plan,
     provenance: &Provenance,
 ) -> Result<[(&'static str, Vec<u8>); 2], RenderError> {
-    let rollout = Rollout::new(observation, &Index::new(observation), plan, provenance);
+    let rollout = Rollout::new(graph, plan, provenance);
     let mut json = Vec::new();
     json::write(&mut json, &rollout)?;
     Ok([(MARKDOWN, markdown::write(&rollout).into_bytes()), (JSON, json)])
 }
 
 impl<'a> Rollout<'a> {
-    /// The order of the policies of `plan`; `index` is that of the observation. Costs what [`Dependencies::blast_radii`] costs.
-    pub fn new(observation: &Observation, index: &Index, plan: &'a Plan, provenance: &'a Provenance) -> Self {
-        let graph = DependencyGraph::indexed(observation, index).view(By::Workload, &observation.inventory);
-        let facts = Facts::new(Dependencies::new(&graph), plan);
+    /// The order of the policies of `plan`; `graph` is the observation's, by workload. Costs what
+    /// [`Dependencies::blast_radii`] costs.
+    pub fn new(graph: &Graph<Vertex>, plan: &'a Plan, provenance: &'a Provenance) -> Self {
+        let facts = Facts::new(Dependencies::new(graph), plan);
         let mut waves: Vec<Wave> = Vec::new();
         let mut numbers = 1..;
         for groups in facts.waves() {

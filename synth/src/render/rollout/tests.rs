@@ -1,7 +1,9 @@
 //! The laws of the order, and what a person reads of it.
 
 use super::*;
+use crate::index::Index;
 use crate::infer::{Options, infer};
+use crate::render::Basis;
 use crate::review::Decided;
 use crate::testing::{World, at, shop};
 use netwright_record::Endpoint;
@@ -11,9 +13,9 @@ use proptest::prelude::*;
 /// What `look` makes of the roll-out of `world`.
 fn rollout<T>(world: &World, look: impl Fn(&Rollout, &Plan) -> T) -> T {
     let observation = world.build();
-    let (plan, provenance) =
-        (infer(&observation, &Options::default(), &Decided::default()), Provenance::of(&observation));
-    look(&Rollout::new(&observation, &Index::new(&observation), &plan, &provenance), &plan)
+    let plan = infer(&observation, &Options::default(), &Decided::default());
+    let Basis { graph, provenance, .. } = Basis::new(&observation, &Index::new(&observation));
+    look(&Rollout::new(&graph, &plan, &provenance), &plan)
 }
 
 fn markdown_of(world: &World) -> String {
@@ -41,9 +43,9 @@ fn the_shop() {
 #[test]
 fn the_file_for_people_begins_with_its_title_and_that_for_programs_says_what_it_is() {
     let observation = shop().build();
-    let (plan, provenance) =
-        (infer(&observation, &Options::default(), &Decided::default()), Provenance::of(&observation));
-    let [(_, markdown), (_, json)] = files(&observation, &plan, &provenance).unwrap();
+    let plan = infer(&observation, &Options::default(), &Decided::default());
+    let Basis { graph, provenance, .. } = Basis::new(&observation, &Index::new(&observation));
+    let [(_, markdown), (_, json)] = files(&graph, &plan, &provenance).unwrap();
     assert_eq!(String::from_utf8(markdown).unwrap().lines().next(), Some("# Order of roll-out"));
     let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
     assert_eq!((json["apiVersion"].as_str(), json["kind"].as_str()), (Some(API_VERSION), Some("RolloutOrder")));
@@ -105,9 +107,9 @@ fn the_file_for_programs_counts_what_it_does_not_name_and_names_each_file_once()
     world.edge(one.clone(), two.clone(), Tcp, 81);
     world.edge(two, one, Tcp, 81);
     let observation = world.build();
-    let (plan, provenance) =
-        (infer(&observation, &Options::default(), &Decided::default()), Provenance::of(&observation));
-    let [_, (_, text)] = files(&observation, &plan, &provenance).unwrap();
+    let plan = infer(&observation, &Options::default(), &Decided::default());
+    let Basis { graph, provenance, .. } = Basis::new(&observation, &Index::new(&observation));
+    let [_, (_, text)] = files(&graph, &plan, &provenance).unwrap();
     let json: serde_json::Value = serde_json::from_slice(&text).unwrap();
     let steps: Vec<&serde_json::Value> =
         json["waves"].as_array().unwrap().iter().flat_map(|wave| wave["policies"].as_array().unwrap()).collect();
@@ -117,7 +119,7 @@ fn the_file_for_programs_counts_what_it_does_not_name_and_names_each_file_once()
     assert_eq!(clients["first"][0], "n/Deployment/client00");
     assert!(step("n/one.yaml")["group"].is_u64() && step("n/one.yaml")["group"] == step("n/two.yaml")["group"]);
     assert!(step("n/client00.yaml")["group"].is_null());
-    let rollout = Rollout::new(&observation, &Index::new(&observation), &plan, &provenance);
+    let rollout = Rollout::new(&graph, &plan, &provenance);
     for file in rollout.waves.iter().flat_map(Wave::files) {
         let quoted = serde_json::to_string(&file).unwrap();
         assert_eq!(String::from_utf8_lossy(&text).matches(&quoted).count(), 1, "{file}");
