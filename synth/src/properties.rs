@@ -1,7 +1,7 @@
 //! Properties that hold whatever was observed: nothing seen is cut off, nothing unseen between workloads is let
 //! through, and what is written means what was inferred.
 
-use crate::infer::rules::Plan;
+use crate::infer::rules::{Plan, Rule};
 use crate::infer::{Options, infer};
 use crate::render::form::Form;
 use crate::render::render;
@@ -12,6 +12,7 @@ use netwright_policy::{Pod, PolicySet, Source};
 use netwright_record::Observation;
 use netwright_record::inventory::{ContainerPort, WorkloadRef};
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 
 mod budget;
 mod clusters;
@@ -95,17 +96,39 @@ proptest! {
 /// The random observations are not so poor that the properties hold for nothing.
 #[test]
 fn random_observations_exercise_what_they_should() {
+    use crate::infer::rules::{Ground, PortMatch};
     use proptest::strategy::ValueTree;
     let mut runner = proptest::test_runner::TestRunner::deterministic();
-    let (mut policies, mut widened, mut added, mut closed, mut blocks) = (0, 0, 0, 0, 0);
+    let mut met: BTreeMap<&str, usize> = BTreeMap::new();
     for _ in 0..64 {
         let observation = observation().new_tree(&mut runner).unwrap().current();
         let plan = infer(&observation, &Options::default(), &Decided::default());
-        policies += plan.policies.len();
-        widened += plan.findings.widened.len();
-        added += plan.policies.iter().filter(|policy| !policy.selection.added.is_empty()).count();
-        closed += plan.default_deny.len();
-        blocks += plan.findings.by_address.len() + plan.findings.left_out.len();
+        let (findings, edges) = (&plan.findings, &observation.edges);
+        let selections = || plan.policies.iter().map(|policy| &policy.selection);
+        let rules = || plan.policies.iter().flat_map(|policy| policy.rules()).map(|(_, rule)| rule);
+        let grounds =
+            |of: fn(&Ground) -> bool| rules().flat_map(|rule| &rule.grounds).filter(|ground| of(ground)).count();
+        let named = |rule: &&Rule| rule.ports.iter().any(|port| matches!(port.at, PortMatch::Named(_)));
+        let counts = [
+            ("policies", plan.policies.len()),
+            ("selectors that select others too", findings.widened.len()),
+            ("selectors with a label added", selections().filter(|selection| !selection.added.is_empty()).count()),
+            ("selectors of what pods have in common", selections().filter(|selection| selection.common).count()),
+            ("default-denies", plan.default_deny.len()),
+            ("addresses of pods and left-out addresses", findings.by_address.len() + findings.left_out.len()),
+            (
+                "edges through known Services",
+                edges.iter().filter(|edge| edge.services.iter().any(|one| one.name != "kube-dns")).count(),
+            ),
+            ("rules by a port's name", rules().filter(named).count()),
+            ("edges through nodes", findings.exposed_through_nodes.values().map(|of| of.edges.len()).sum()),
+            ("clients from everywhere", findings.exposed.len()),
+            ("what the API server calls", grounds(|ground| matches!(ground, Ground::ApiExtension(_)))),
+            ("what it cannot be told to call", findings.uncalled.len()),
+            ("node-local DNS", grounds(|ground| matches!(ground, Ground::NodeLocalDns(_)))),
+            ("answers over TCP", grounds(|ground| matches!(ground, Ground::TruncatedAnswers(_)))),
+        ];
+        counts.into_iter().for_each(|(what, count)| *met.entry(what).or_default() += count);
     }
-    assert!(policies > 100 && widened > 0 && added > 0 && closed > 0 && blocks > 0);
+    assert!(met.values().all(|count| *count >= 5), "{met:?}");
 }

@@ -1,7 +1,7 @@
 //! Random clusters and what was seen in them, for the properties of inference and of dialects: workloads of all kinds with
 //! pods as their controllers make them, nodes, an API server, and connections, directly or through [Services](super::exposures).
 
-use super::exposures::{self, Exposed, Exposure, Extension};
+use super::exposures::{self, Exposed, Exposure, Extension, Reached};
 use crate::testing::{World, address, api_server, at};
 use netwright_record::inventory::{ContainerPort, HeldAddress, WorkloadRef};
 use netwright_record::{Edge, Endpoint, FlatSet, Name, Observation, Protocol, ServiceRef};
@@ -51,8 +51,8 @@ fn shape() -> impl Strategy<Value = Shape> {
         1 => Just(Flavour::Bare),
         1 => Just(Flavour::Relabelled),
     ];
-    let main = proptest::option::of((0..PORTS.len(), any::<bool>()));
-    (0..3usize, 0..VALUES.len(), 0..VALUES.len(), 0..4usize, flavour, any::<bool>(), main).prop_map(
+    let main = proptest::option::weighted(0.7, (0..PORTS.len(), any::<bool>()));
+    (0..3usize, 0..VALUES.len(), 0..VALUES.len(), 0..5usize, flavour, any::<bool>(), main).prop_map(
         |(namespace, app, tier, pods, flavour, dual_stack, main)| Shape {
             namespace,
             app,
@@ -86,7 +86,7 @@ struct Connection {
     server: End,
     protocol: Protocol,
     port: usize,
-    /// Which of the server's pods or backends is reached.
+    /// Which of the server's pods is reached; of backends, which one or all of them.
     pod: usize,
     failed: bool,
     /// Whether a Service that the inventory does not hold, on port 53, led there.
@@ -141,8 +141,8 @@ type ControlPlane = (usize, Option<usize>);
 pub(crate) fn observation() -> impl Strategy<Value = Observation> {
     (
         proptest::collection::vec(shape(), 8),
-        proptest::collection::vec(exposures::exposure(), 0..6),
-        proptest::collection::vec(exposures::extension(), 0..3),
+        proptest::collection::vec(exposures::exposure(), 0..7),
+        proptest::collection::vec(exposures::extension(), 0..4),
         (0..=API_SERVER.len(), proptest::option::of(0..NODES.len())),
         proptest::collection::vec(connection(), 1..40),
     )
@@ -193,35 +193,39 @@ impl Cluster {
     }
 
     fn connect(&mut self, connection: &Connection) {
-        let Connection { client, server, protocol, port, .. } = connection;
-        let Some(client) = self.client(client, server) else { return };
-        let mut services = BTreeSet::new();
-        if connection.through_dns_service {
-            services.insert(ServiceRef { namespace: "kube-system".into(), name: "kube-dns".into(), port: 53 });
+        let Some(client) = self.client(&connection.client, &connection.server) else { return };
+        for reached in self.reach(connection) {
+            let nodes = [self.node_of(&client, 0), reached.node].into_iter().flatten();
+            let reported: Vec<String> = nodes.filter(|node| WATCHED.contains(&node.as_str())).collect();
+            let edge = self.edge(client.clone(), reached.endpoint, reached.protocol, reached.port);
+            edge.nodes.extend(reported.into_iter().map(Name::from));
+            edge.activity.failed = edge.activity.failed.min(u64::from(connection.failed));
+            edge.services.extend(reached.service);
         }
-        let (server, protocol, port, node) = match server {
-            End::Service(number) => {
-                let Some(exposed) = self.exposed.get(*number) else { return };
-                let Some(reached) = exposed.reach(*port, connection.pod) else { return };
-                services = reached.service.into_iter().collect();
-                (reached.endpoint, reached.protocol, reached.port, reached.node)
-            }
-            End::LinkLocal(_) if *protocol == Protocol::Sctp => {
-                (self.endpoint(server, 0), Protocol::Udp, PORTS[*port], None)
-            }
-            _ => (
-                self.endpoint(server, connection.pod),
-                *protocol,
-                PORTS[*port],
-                self.node_of(&self.endpoint(server, connection.pod), connection.pod),
-            ),
-        };
-        let reported = [self.node_of(&client, 0), node].into_iter().flatten();
-        let reported: Vec<String> = reported.filter(|node| WATCHED.contains(&node.as_str())).collect();
-        let edge = self.edge(client, server, protocol, port);
-        edge.nodes.extend(reported.into_iter().map(Name::from));
-        edge.activity.failed = edge.activity.failed.min(u64::from(connection.failed));
-        edge.services.extend(services);
+    }
+
+    /// Where a connection ends; nowhere if nothing stands behind a Service.
+    fn reach(&self, connection: &Connection) -> Vec<Reached> {
+        let Connection { server, protocol, port, pod, .. } = connection;
+        if let End::Service(_) = server {
+            return self.exposed_as(server).map_or(Vec::new(), |exposed| exposed.reach(*port, *pod));
+        }
+        let unknown = ServiceRef { namespace: "kube-system".into(), name: "kube-dns".into(), port: 53 };
+        let endpoint = self.endpoint(server, *pod);
+        // Nothing link-local speaks SCTP.
+        let udp = matches!((server, protocol), (End::LinkLocal(_), Protocol::Sctp));
+        vec![Reached {
+            node: self.node_of(&endpoint, *pod),
+            endpoint,
+            protocol: if udp { Protocol::Udp } else { *protocol },
+            port: PORTS[*port],
+            service: connection.through_dns_service.then_some(unknown),
+        }]
+    }
+
+    fn exposed_as(&self, end: &End) -> Option<&Exposed> {
+        let End::Service(number) = end else { return None };
+        self.exposed.get(number.checked_rem(self.exposed.len())?)
     }
 
     /// Who is seen as the client: where a Service hides who came from outside, a node. Nobody from outside comes through
@@ -229,7 +233,7 @@ impl Cluster {
     fn client(&self, client: &End, server: &End) -> Option<Endpoint> {
         let outside = matches!(client, End::Internet | End::Address(_));
         match server {
-            End::Service(number) if outside => self.exposed.get(*number)?.seen_from_outside(self.endpoint(client, 0)),
+            End::Service(_) if outside => self.exposed_as(server)?.seen_from_outside(self.endpoint(client, 0)),
             _ => Some(self.endpoint(client, 0)),
         }
     }

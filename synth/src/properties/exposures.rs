@@ -41,8 +41,8 @@ pub(super) struct Exposure {
     port: usize,
     /// The target port's number, or the name `main`.
     target: Option<usize>,
-    /// A second port of the same number over UDP, and where it leads.
-    second: Option<usize>,
+    /// Where a second port leads, and whether it is another over TCP, or the same number over UDP.
+    second: Option<(usize, bool)>,
     /// Every other pod is a backend no longer.
     changes: bool,
 }
@@ -61,8 +61,9 @@ pub(super) fn exposure() -> impl Strategy<Value = Exposure> {
         2 => Just(Way::Dns),
     ];
     let (also, port) = (proptest::option::of(0..8usize), 0..SERVICE_PORTS.len());
-    let target = || proptest::option::of(0..PORTS.len());
-    (way, 0..8usize, also, port, target(), target(), any::<bool>()).prop_map(
+    let target = proptest::option::of(0..PORTS.len());
+    let second = proptest::option::of((0..PORTS.len(), any::<bool>()));
+    (way, 0..8usize, also, port, target, second, any::<bool>()).prop_map(
         |(way, server, also, port, target, second, changes)| Exposure {
             way,
             server,
@@ -75,7 +76,7 @@ pub(super) fn exposure() -> impl Strategy<Value = Exposure> {
     )
 }
 
-/// A webhook or an aggregated API: the Service, and whether it names a port that the Service has.
+/// A webhook or an aggregated API: the Service, and whether there is one and it has the port.
 #[derive(Debug, Clone)]
 pub(super) struct Extension {
     service: usize,
@@ -97,9 +98,11 @@ pub(super) struct Exposed {
     way: Way,
     name: (String, String),
     ports: Vec<ServicePort>,
-    /// What each port leads to: which of the ports, whom, on which port, on which node.
-    leads: Vec<(usize, Endpoint, u16, Option<String>)>,
+    leads: Vec<Lead>,
 }
+
+/// What a port leads to: which of the ports, whom, on which port, on which node.
+type Lead = (usize, Endpoint, u16, Option<String>);
 
 /// Where a connection through a Service ended.
 pub(super) struct Reached {
@@ -112,25 +115,30 @@ pub(super) struct Reached {
 }
 
 impl Exposed {
-    /// Where a connection to one of its ports ends; nowhere if nothing is behind that.
-    pub(super) fn reach(&self, port: usize, backend: usize) -> Option<Reached> {
-        let port = port.checked_rem(self.ports.len())?;
-        let of_port: Vec<_> = self.leads.iter().filter(|lead| lead.0 == port).collect();
-        let (_, endpoint, target, node) = of_port.get(backend.checked_rem(of_port.len())?)?;
+    /// Where connections to one of its ports end: at one of the backends, or at each in turn; nowhere if
+    /// nothing is behind that port.
+    pub(super) fn reach(&self, port: usize, backend: usize) -> Vec<Reached> {
+        let port = port % self.ports.len();
+        let of_port: Vec<&Lead> = self.leads.iter().filter(|lead| lead.0 == port).collect();
+        let reached = |(number, _): &(usize, &Lead)| backend.is_multiple_of(2) || *number == backend % of_port.len();
+        of_port.iter().copied().enumerate().filter(reached).map(|(_, lead)| self.reached(port, lead)).collect()
+    }
+
+    fn reached(&self, port: usize, (_, endpoint, target, node): &Lead) -> Reached {
         let (namespace, name) = &self.name;
         let service = ServiceRef {
             namespace: namespace.as_str().into(),
             name: name.as_str().into(),
             port: self.ports[port].port,
         };
-        Some(Reached {
+        Reached {
             endpoint: endpoint.clone(),
             protocol: self.ports[port].protocol,
             port: *target,
             // A name that leads to pods or elsewhere is not translated: nobody sees that it was used.
             service: (!matches!(self.way, Way::Headless | Way::ExternalName)).then_some(service),
             node: node.clone(),
-        })
+        }
     }
 
     /// As whom a client from outside arrives; nobody does where the Service is not open to the outside.
@@ -215,7 +223,7 @@ fn ports(exposure: &Exposure) -> Vec<(ServicePort, Option<usize>)> {
     };
     if exposure.way == Way::Dns {
         let udp = exposure.target.unwrap_or_default();
-        let tcp = exposure.second.unwrap_or(udp);
+        let tcp = exposure.second.map_or(udp, |(second, _)| second);
         return vec![
             (port(Some("dns"), Protocol::Udp, 53), Some(udp)),
             (port(Some("dns-tcp"), Protocol::Tcp, 53), Some(tcp)),
@@ -224,10 +232,14 @@ fn ports(exposure: &Exposure) -> Vec<(ServicePort, Option<usize>)> {
     let number = SERVICE_PORTS[exposure.port];
     match exposure.second.filter(|_| !matches!(exposure.way, Way::ByHand | Way::ExternalName)) {
         None => vec![(port(None, Protocol::Tcp, number), exposure.target)],
-        Some(second) => vec![
-            (port(Some("a"), Protocol::Tcp, number), exposure.target),
-            (port(Some("b"), Protocol::Udp, number), Some(second)),
-        ],
+        Some((second, over_tcp)) => {
+            let other = SERVICE_PORTS[(exposure.port + 1) % SERVICE_PORTS.len()];
+            let (protocol, other) = if over_tcp { (Protocol::Tcp, other) } else { (Protocol::Udp, number) };
+            vec![
+                (port(Some("a"), Protocol::Tcp, number), exposure.target),
+                (port(Some("b"), protocol, other), Some(second)),
+            ]
+        }
     }
 }
 
@@ -270,9 +282,10 @@ fn service(number: usize, exposure: &Exposure, exposed: &Exposed, backends: Vec<
 pub(super) fn extend(exposed: &[Exposed], number: usize, extension: &Extension) -> ApiExtension {
     let kinds =
         ["ValidatingWebhookConfiguration", "MutatingWebhookConfiguration", "APIService", "CustomResourceDefinition"];
-    let known = exposed.get(extension.service);
+    let known = extension.service.checked_rem(exposed.len()).and_then(|service| exposed.get(service));
     let (namespace, name) = known.map_or(("shop", "missing"), |known| (&known.name.0, &known.name.1));
-    let port = known.filter(|_| extension.right).map_or(9443, |known| known.ports[0].port);
+    let port =
+        known.filter(|_| extension.right).map_or(9443, |known| known.ports[extension.kind % known.ports.len()].port);
     ApiExtension {
         kind: kinds[extension.kind].into(),
         name: format!("extension{number}").into(),
