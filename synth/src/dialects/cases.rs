@@ -108,6 +108,24 @@ fn cilium_takes_forty_ports_at_a_time() {
     assert_eq!((rules.len(), sizes), (1, vec![40, 10]));
 }
 
+/// The control plane's node is at both ends of this: as the API server on one port, as a node like all others on another.
+#[test]
+fn cilium_lists_that_every_node_has_a_port_that_the_api_server_alone_was_seen_on() {
+    let mut world = World::new();
+    world.node("n1", &["198.18.1.1"]).node("n2", &["198.18.1.2"]);
+    world.observation.inventory.nodes[0].labels.insert("node-role.kubernetes.io/control-plane", "");
+    let (web, agent) = (world.running("n", "web"), world.workload("n", "DaemonSet", "agent", &[("app", "agent")]));
+    world.declared(&agent).host_network = true;
+    for node in ["n1", "n2"] {
+        world.pod(&agent, node, &[("app", "agent")]).host_network = true;
+    }
+    world.edge(end(&agent), end(&web), Tcp, 53);
+    assert!(listed(&case(&world, Dialect::Cilium), "n/web").is_empty());
+    world.edge(Endpoint::ApiServer, end(&web), Tcp, 80).client_addresses = [address("198.18.2.1")].into();
+    let every_node = ("n/DaemonSet/agent".to_owned(), Effect::Wider { pairs: 0 });
+    assert_eq!(listed(&case(&world, Dialect::Cilium), "n/web"), [every_node]);
+}
+
 #[test]
 fn istio_counts_who_shares_a_service_account() {
     let mut world = World::new();

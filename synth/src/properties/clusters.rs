@@ -6,7 +6,6 @@ use crate::testing::{World, address, api_server, at};
 use netwright_record::inventory::{ContainerPort, HeldAddress, WorkloadRef};
 use netwright_record::{Edge, Endpoint, FlatSet, Name, Observation, Protocol, ServiceRef};
 use proptest::prelude::*;
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 /// Label values that YAML readers like to misread, and that Kubernetes takes.

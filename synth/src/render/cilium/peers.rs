@@ -4,7 +4,7 @@ use super::dns::{self, Dns};
 use super::labels::{NAMESPACE, SERVICE_ACCOUNT, relevant};
 use super::{Block, Selector};
 use crate::infer::rules::{Peer, Pods, Rule, RuleDirection, Target, Whom, WorkloadPolicy};
-use crate::render::context::{Context, Knowledge};
+use crate::render::context::Context;
 use crate::render::kubernetes::note;
 use crate::render::unsayable::{Effect, Unsayable};
 use crate::render::yaml::Noted;
@@ -44,6 +44,8 @@ pub(super) struct Gathered<'a, 'c> {
     entities: BTreeSet<&'static str>,
     names: BTreeSet<String>,
     blocks: BTreeMap<(IpNet, &'a [IpNet]), Option<String>>,
+    /// Whether every node is meant, once asked for: they may be thousands.
+    every_node: Option<bool>,
     /// What is said otherwise.
     pub(super) unsayable: BTreeSet<Unsayable>,
 }
@@ -65,6 +67,7 @@ impl<'a, 'c> Gathered<'a, 'c> {
             entities: BTreeSet::new(),
             names: BTreeSet::new(),
             blocks: BTreeMap::new(),
+            every_node: None,
             unsayable: BTreeSet::new(),
         };
         for peer in &rule.peers {
@@ -129,11 +132,7 @@ impl<'a, 'c> Gathered<'a, 'c> {
                 self.by_account(workload, BLOCKS_ARE_NO_PODS);
                 false
             }
-            Whom::HostNetwork(_) | Whom::Node(_) => self.nodes(whom),
-            Whom::EveryNode => {
-                self.entities.extend([HOST, REMOTE_NODE]);
-                false
-            }
+            Whom::HostNetwork(_) | Whom::Node(_) | Whom::EveryNode => self.nodes(rule, whom),
             Whom::ThroughNodes(_) => {
                 self.note(whom.note().unwrap_or_default(), THROUGH_NODES, Effect::Wider { pairs: 0 });
                 self.entities.extend([HOST, REMOTE_NODE, WORLD]);
@@ -155,17 +154,25 @@ impl<'a, 'c> Gathered<'a, 'c> {
     }
 
     /// One node, or some, are every node.
-    fn nodes(&mut self, whom: &Whom) -> bool {
-        let known = self.context.observation.inventory.nodes.len();
-        let named = match whom {
-            Whom::HostNetwork(workload) => self.context.knowledge().nodes_of(workload),
-            _ => 1,
-        };
-        if known != named {
+    fn nodes(&mut self, rule: &Rule, whom: &Whom) -> bool {
+        if !self.names_every_node(rule) {
             self.note(whom.note().unwrap_or_default(), NODES, Effect::Wider { pairs: 0 });
         }
         self.entities.extend([HOST, REMOTE_NODE]);
         false
+    }
+
+    /// Whether the plan admits every node on all ports of `rule`. What is at the address of one node besides (the API server,
+    /// say) gives that one a rule with more ports.
+    fn names_every_node(&mut self, rule: &Rule) -> bool {
+        let (context, policy, direction) = (self.context, self.policy, self.direction);
+        *self.every_node.get_or_insert_with(|| {
+            let rules = policy.rules().filter(|(of, _)| *of == direction).map(|(_, rule)| rule);
+            let rules = rules.filter(|other| rule.ports.iter().all(|port| other.ports.contains(port)));
+            let named: BTreeSet<IpNet> = rules.flat_map(|rule| &rule.peers).filter_map(block).collect();
+            let mut addresses = context.observation.inventory.nodes.iter().flat_map(|node| &node.addresses);
+            addresses.all(|address| named.contains(&IpNet::from(address.to_canonical())))
+        })
     }
 
     fn name(&mut self, rule: &Rule, whom: &Whom, cidr: IpNet) -> bool {
@@ -229,6 +236,13 @@ impl<'a, 'c> Gathered<'a, 'c> {
     }
 }
 
+fn block(peer: &Peer) -> Option<IpNet> {
+    match &peer.target {
+        Target::Block { cidr, .. } => Some(*cidr),
+        Target::Pods(_) => None,
+    }
+}
+
 const IGNORED: &str = "Cilium makes no identity of these labels";
 const BLOCKS_ARE_NO_PODS: &str = "no label selects it, and a block of addresses matches no pod: its ServiceAccount stands \
                                   for it, or its namespace where that is not known";
@@ -248,12 +262,4 @@ fn workload(whom: &Whom) -> Option<&WorkloadRef> {
 
 fn list<'a>(keys: impl Iterator<Item = &'a netwright_record::Name>) -> String {
     keys.map(|key| key.as_str()).collect::<Vec<_>>().join(", ")
-}
-
-impl Knowledge<'_> {
-    /// On how many nodes pods of `workload` ran.
-    fn nodes_of(&self, workload: &WorkloadRef) -> usize {
-        let pods = self.index.facts(workload).map(|facts| facts.pods.iter());
-        pods.into_iter().flatten().filter_map(|pod| pod.node.as_deref()).collect::<BTreeSet<&str>>().len()
-    }
 }
