@@ -38,7 +38,7 @@ use merge::merge;
 use netwright_record::Observation;
 use netwright_record::inventory::WorkloadRef;
 use ports::{DeclaredPorts, tidy};
-use rules::{Plan, Selection, Unprotected, Whom, WorkloadPolicy};
+use rules::{Plan, Unprotected, Whom, WorkloadPolicy};
 use selectors::Selections;
 use std::collections::{BTreeMap, BTreeSet};
 use widen::{OverPermission, PeerWidth};
@@ -108,8 +108,7 @@ fn finish(
         .into_iter()
         .map(|(workload, name)| {
             let draft = drafts.workloads.remove(&workload).unwrap_or_default();
-            let selection = selections.get(&workload).cloned().unwrap_or_default();
-            policy(index, options, workload, name, selection, draft)
+            policy(index, options, selections, workload, name, draft)
         })
         .collect();
     policies.sort_by(|a, b| (&a.workload.namespace, &a.name).cmp(&(&b.workload.namespace, &b.name)));
@@ -129,17 +128,24 @@ fn policy_names(
 fn policy(
     index: &Index,
     options: &Options,
+    selections: &Selections,
     workload: WorkloadRef,
     name: String,
-    selection: Selection,
     draft: Draft,
 ) -> WorkloadPolicy {
+    let selection = selections.get(&workload).cloned().unwrap_or_default();
     let declared = |workload: &WorkloadRef| index.facts(workload).map(DeclaredPorts::of).unwrap_or_default();
     let own = declared(&workload);
     let ingress = merge(draft.ingress, |_, ports| tidy(&ports, &own, options.spanning_ports));
     let egress = merge(draft.egress, |whom, ports| match whom {
         // A name means the same to a client only if one workload gives it.
-        [Whom::Workload(server)] if ports.len() > 1 => tidy(&ports, &declared(server), options.spanning_ports),
+        [Whom::Workload(server)] if ports.len() > 1 => {
+            let of_server = declared(server);
+            // Addresses have no names for ports: enforcers look those up in the pods that a selector finds.
+            let by_address = !selections.contains_key(server);
+            let of_server = if by_address { of_server.without_names() } else { of_server };
+            tidy(&ports, &of_server, options.spanning_ports)
+        }
         _ => tidy(&ports, &DeclaredPorts::default(), options.spanning_ports),
     });
     WorkloadPolicy { workload, name, selection, ingress, egress }
@@ -160,6 +166,7 @@ mod tests {
     use crate::testing::World;
     use netwright_record::Endpoint;
     use netwright_record::Protocol::{Tcp, Udp};
+    use netwright_record::inventory::ContainerPort;
 
     #[test]
     fn only_established_edges_become_rules() {
@@ -184,6 +191,19 @@ mod tests {
             assert!(rule.grounds.contains(&Ground::TruncatedAnswers(0)));
         }
         assert_eq!(plan.policies.len(), 2);
+    }
+
+    #[test]
+    fn a_port_has_no_name_where_the_peer_is_addresses() {
+        let mut world = World::new();
+        let (a, bare) = (world.running("n", "a"), world.workload("n", "CronJob", "bare", &[]));
+        for port in [80, 8080] {
+            let main = ContainerPort { name: Some("main".into()), protocol: Tcp, port };
+            world.pod(&bare, "n1", &[]).ports = vec![main];
+            world.edge(Endpoint::Workload(a.clone()), Endpoint::Workload(bare.clone()), Tcp, port);
+        }
+        let plan = infer(&world.build(), &Options::default(), &Decided::default());
+        assert_eq!(plan.policies[0].egress[0].ports, [Port::number(Tcp, 80), Port::number(Tcp, 8080)]);
     }
 
     #[test]

@@ -36,6 +36,11 @@ impl<'a> DeclaredPorts<'a> {
         Self { names, numbers: all.map(|port| (port.protocol, port.port)).collect() }
     }
 
+    /// The same ports, by number only.
+    pub fn without_names(self) -> Self {
+        Self { names: BTreeMap::new(), ..self }
+    }
+
     fn of_protocol(&self, protocol: Protocol) -> BTreeSet<u16> {
         self.numbers.range((protocol, 0)..=(protocol, u16::MAX)).map(|(_, number)| *number).collect()
     }
