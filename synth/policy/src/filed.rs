@@ -1,7 +1,7 @@
 //! Things that have selectors, each filed under the rarest label it requires, so that what may select a pod is found by
 //! the pod's labels and not by trying all. For the index of policies and for the long lists of peers.
 
-use crate::selector::{Operator, Requirement, Selector};
+use crate::selector::{Operator, Requirement, Selector, Values};
 use crate::shorthand::Map;
 use std::collections::BTreeMap;
 
@@ -77,5 +77,5 @@ fn pairs(requirement: &Requirement) -> impl Iterator<Item = (&str, &str)> {
         Operator::In(values) => Some(values),
         _ => None,
     };
-    values.into_iter().flatten().map(|value| (requirement.key.as_str(), value.as_str()))
+    values.into_iter().flat_map(Values::iter).map(|value| (&*requirement.key, value))
 }

@@ -7,7 +7,7 @@
 
 use crate::Labels;
 use crate::runs::{Run, Runs};
-use crate::selector::{Operator, Requirement, Selector};
+use crate::selector::{Operator, Requirement, Selector, Values};
 use crate::shorthand::{Map, number};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,7 +34,7 @@ impl Vocabulary {
     pub(crate) fn new<'a>(selectors: impl Iterator<Item = &'a Selector>) -> Self {
         let mut keys: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for requirement in selectors.flat_map(|selector| &selector.requirements) {
-            keys.entry(&requirement.key).or_default().extend(named(requirement).map(String::as_str));
+            keys.entry(&requirement.key).or_default().extend(named(requirement));
         }
         let values =
             |values: BTreeSet<&str>| values.into_iter().zip(1..).map(|(value, id)| (value.to_owned(), id)).collect();
@@ -91,13 +91,13 @@ fn value<'l>(text: &'l str, known: &Map<String, Value>, last: &mut Option<(&'l s
     value
 }
 
-fn named(requirement: &Requirement) -> impl Iterator<Item = &String> {
+fn named(requirement: &Requirement) -> impl Iterator<Item = &str> {
     match &requirement.operator {
         Operator::In(values) | Operator::NotIn(values) => Some(values),
         Operator::Exists | Operator::DoesNotExist => None,
     }
     .into_iter()
-    .flatten()
+    .flat_map(Values::iter)
 }
 
 /// Things numbered from 0, by their labels.

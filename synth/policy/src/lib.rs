@@ -67,7 +67,7 @@ pub use model::{Direction, IpBlock, NetworkPolicy, Origin, Peer, PortRange, Port
 pub use ports::PortSet;
 pub use protocol::{Protocol, UnknownProtocol};
 pub use relation::{AddressRange, Classes, Count, Difference, End, Relation};
-pub use selector::{Operator, Requirement, Selector};
+pub use selector::{Operator, Requirement, Selector, Values};
 pub use service::{
     Backends, Candidate, Destination, Endpoint, EndpointPort, Resolution, Route, Service, ServicePort, TargetPort,
 };

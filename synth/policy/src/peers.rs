@@ -65,10 +65,10 @@ impl PeerIndex {
 fn names<'a>(own: &'a str, selector: Option<&'a Selector>) -> Vec<Option<&'a str>> {
     let Some(selector) = selector else { return vec![Some(own)] };
     let named = selector.requirements.iter().find_map(|requirement| match &requirement.operator {
-        Operator::In(values) if requirement.key == METADATA_NAME => Some(values),
+        Operator::In(values) if *requirement.key == *METADATA_NAME => Some(values),
         _ => None,
     });
-    named.map_or_else(|| vec![None], |names| names.iter().map(|name| Some(name.as_str())).collect())
+    named.map_or_else(|| vec![None], |names| names.iter().map(Some).collect())
 }
 
 /// Blocks by what they cover: an address is in few lengths of prefix.
@@ -96,7 +96,7 @@ impl Blocks {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::selector::Requirement;
+    use crate::selector::{Requirement, Values};
     use crate::{Cluster, Labels};
     use proptest::prelude::*;
 
@@ -107,15 +107,16 @@ mod tests {
     }
 
     fn selector(keys: &'static [&'static str]) -> impl Strategy<Value = Selector> {
-        let operator = (0..4u8, prop::collection::btree_set(name().prop_map(String::from), 1..3)).prop_map(
-            |(operator, values)| match operator {
-                0 | 1 => Operator::In(values),
-                2 => Operator::NotIn(values),
-                _ => Operator::Exists,
-            },
-        );
+        let operator =
+            (0..4u8, prop::collection::vec(name(), 1..3).prop_map(Values::from_iter)).prop_map(|(operator, values)| {
+                match operator {
+                    0 | 1 => Operator::In(values),
+                    2 => Operator::NotIn(values),
+                    _ => Operator::Exists,
+                }
+            });
         let requirement = (prop::sample::select(keys), operator)
-            .prop_map(|(key, operator)| Requirement { key: key.to_owned(), operator });
+            .prop_map(|(key, operator)| Requirement { key: key.into(), operator });
         prop::collection::vec(requirement, 0..3).prop_map(|requirements| Selector { requirements })
     }
 

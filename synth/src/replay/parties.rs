@@ -213,7 +213,7 @@ pub fn mentioned_keys(policies: &PolicySet) -> BTreeSet<&str> {
             netwright_policy::Peer::IpBlock(_) => None,
         });
         for selector in peers.chain([&policy.pod_selector]) {
-            keys.extend(selector.requirements.iter().map(|requirement| requirement.key.as_str()));
+            keys.extend(selector.requirements.iter().map(|requirement| &*requirement.key));
         }
     }
     keys

@@ -183,7 +183,7 @@ fn label(f: &mut fmt::Formatter<'_>, object: &Object, requirement: &Requirement,
     }
 }
 
-fn list(values: &[&String]) -> String {
+fn list(values: &[&str]) -> String {
     values.iter().map(|value| printable(value)).collect::<Vec<_>>().join(", ")
 }
 

@@ -198,7 +198,10 @@ fn restriction<T>(
     if items.is_empty() {
         return None;
     }
-    Some(items.iter().enumerate().filter_map(|(index, item)| read(report, &at.item(index), item)).collect())
+    // As many as there are, and no room for more: a large cluster has hundreds of thousands of these lists.
+    let mut found = Vec::with_capacity(items.len());
+    found.extend(items.iter().enumerate().filter_map(|(index, item)| read(report, &at.item(index), item)));
+    Some(found)
 }
 
 fn peer(report: &mut Report, at: &Path, value: &Value) -> Option<Peer> {

@@ -5,8 +5,7 @@ use super::path::Path;
 use super::report::{Report, present};
 use super::value::Value;
 use crate::error::{Problem, Remark};
-use crate::selector::{Operator, Requirement, Selector};
-use std::collections::BTreeSet;
+use crate::selector::{Operator, Requirement, Selector, Values};
 
 pub(crate) fn read(report: &mut Report, at: &Path, value: &Value) -> Selector {
     let Some(object) = report.object(at, value, &["matchLabels", "matchExpressions"]) else {
@@ -17,13 +16,14 @@ pub(crate) fn read(report: &mut Report, at: &Path, value: &Value) -> Selector {
     for (key, value) in report.pairs(&labels, present(object, "matchLabels")) {
         report.check(&labels.key(&key), &key, &LABEL_KEY);
         report.check(&labels.key(&key), value, &LABEL_VALUE);
-        let operator = Operator::In(BTreeSet::from([value.to_owned()]));
-        requirements.push(Requirement { key: key.into_owned(), operator });
+        let operator = Operator::In(Values::from([value]));
+        requirements.push(Requirement { key: key.as_ref().into(), operator });
     }
     let expressions = at.field("matchExpressions");
     for (index, value) in report.list(&expressions, present(object, "matchExpressions")).iter().enumerate() {
         requirements.extend(expression(report, &expressions.item(index), value));
     }
+    requirements.shrink_to_fit();
     Selector { requirements }
 }
 
@@ -41,34 +41,26 @@ fn expression(report: &mut Report, at: &Path, value: &Value) -> Option<Requireme
         Some(operator) => report.text(&operator_at, operator)?,
         None => "",
     };
-    Some(Requirement {
-        key: key.to_owned(),
-        operator: self::operator(report, [&operator_at, &list], operator, values)?,
-    })
+    Some(Requirement { key: key.into(), operator: self::operator(report, [&operator_at, &list], operator, values)? })
 }
 
-fn values(report: &mut Report, at: &Path, value: Option<&Value>) -> BTreeSet<String> {
-    let mut values = BTreeSet::new();
+fn values(report: &mut Report, at: &Path, value: Option<&Value>) -> Values {
+    let mut values = Vec::new();
     for (index, value) in report.list(at, value).iter().enumerate() {
         let at = at.item(index);
         if value.is_null() {
             report.warn(&at, Remark::Null { meaning: "an empty value" });
-            values.insert(String::new());
+            values.push("");
         } else if let Some(value) = report.text(&at, value) {
             report.check(&at, value, &LABEL_VALUE);
-            values.insert(value.to_owned());
+            values.push(value);
         }
     }
-    values
+    values.into_iter().collect()
 }
 
 /// The operator with its values: `In` and `NotIn` need some, the others forbid them.
-fn operator(
-    report: &mut Report,
-    [at, values_at]: [&Path; 2],
-    operator: &str,
-    values: BTreeSet<String>,
-) -> Option<Operator> {
+fn operator(report: &mut Report, [at, values_at]: [&Path; 2], operator: &str, values: Values) -> Option<Operator> {
     let (name, needs_values, operator) = match operator {
         "In" => ("In", true, Operator::In(values.clone())),
         "NotIn" => ("NotIn", true, Operator::NotIn(values.clone())),

@@ -89,7 +89,7 @@ fn whole_numbers_and_booleans_as_keys_are_text() {
     for (key, text) in [("8080", "8080"), ("true", "true"), ("False", "false"), ("0x1f", "31")] {
         let parsed = accepted_spec(&format!("{{podSelector: {{matchLabels: {{{key}: x}}}}}}"));
         let policy = parsed.policies.policies().first().unwrap();
-        assert_eq!(policy.pod_selector.requirements.first().unwrap().key, text);
+        assert_eq!(policy.pod_selector.requirements.first().unwrap().key.as_ref(), text);
     }
     let twice = "is there twice, as text and as a number";
     rejected_spec("{podSelector: {matchLabels: {1: x, '1': z}}}", "spec.podSelector.matchLabels[\"1\"]", twice);

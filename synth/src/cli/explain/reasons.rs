@@ -8,7 +8,7 @@ use crate::state::State;
 use crate::text::plain;
 use netwright_policy::explain::{End, Gap, Unmet};
 use netwright_policy::{
-    Decision, Direction, Exemption, NetworkPolicy, Operator, Party, PolicySet, Protocol, Requirement, Selector,
+    Decision, Direction, Exemption, NetworkPolicy, Operator, Party, PolicySet, Protocol, Requirement, Selector, Values,
 };
 use std::fmt::Write;
 
@@ -236,9 +236,7 @@ pub fn policy(policy: &NetworkPolicy) -> Policy {
 pub fn selector(selector: &Selector) -> String {
     selector.requirements.iter().fold(String::new(), |mut text, Requirement { key, operator }| {
         let comma = if text.is_empty() { "" } else { "," };
-        let list = |values: &std::collections::BTreeSet<String>| {
-            values.iter().map(String::as_str).collect::<Vec<_>>().join(",")
-        };
+        let list = |values: &Values| values.iter().collect::<Vec<_>>().join(",");
         // Writing to a String cannot fail.
         let _ = match operator {
             Operator::In(values) if values.len() == 1 => write!(text, "{comma}{key}={}", list(values)),

@@ -45,8 +45,8 @@ fn run(facts: &Facts<'_>, found: &mut Findings<'_>) {
 
 fn report(found: &mut Findings<'_>, index: usize, field: Field, selector: &Selector) {
     let by_value = selector.requirements.iter().filter(|requirement| matches!(requirement.operator, Operator::In(_)));
-    let unstable = by_value.filter(|requirement| UNSTABLE.contains(&requirement.key.as_str()));
-    let keys: Named = unstable.map(|requirement| requirement.key.clone()).collect();
+    let unstable = by_value.filter(|requirement| UNSTABLE.contains(&&*requirement.key));
+    let keys: Named = unstable.map(|requirement| requirement.key.to_string()).collect();
     if !keys.shown.is_empty() {
         found.policy(index, field, "selects by a label that does not last", keys);
     }

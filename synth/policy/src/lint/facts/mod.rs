@@ -289,7 +289,7 @@ fn mentioned_keys<'a>(input: &Input<'a>) -> BTreeSet<&'a str> {
             Peer::IpBlock(_) => None,
         });
         for selector in peers.chain([&policy.pod_selector]) {
-            keys.extend(selector.requirements.iter().map(|requirement| requirement.key.as_str()));
+            keys.extend(selector.requirements.iter().map(|requirement| &*requirement.key));
         }
     }
     keys.insert(DATAPLANE_MODE);

@@ -4,7 +4,7 @@ use super::groups::{Group, Groups, has_ipv6, mentioned};
 use crate::labelled::{Compiled, Labelled, Last, Vocabulary};
 use crate::lint::input::{Input, Subject};
 use crate::shorthand::{Map, ShortPeer, Shorthand};
-use crate::{Cluster, Labels, METADATA_NAME, NamedPort, Operator, Selector};
+use crate::{Cluster, Labels, METADATA_NAME, NamedPort, Operator, Selector, Values};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -147,7 +147,7 @@ impl<'a> Population<'a> {
         let matches = |name: &&str| selector.matches(|key| self.cluster.namespace_label(name, key));
         let chosen = match named(selector) {
             Some(names) => {
-                let known = names.iter().filter_map(|name| self.namespaces.get_key_value(name.as_str()));
+                let known = names.iter().filter_map(|name| self.namespaces.get_key_value(name));
                 self.chosen_of(known.map(|(name, _)| *name).filter(matches))
             }
             None => self.chosen_of(self.namespaces.keys().copied().filter(matches)),
@@ -185,9 +185,9 @@ fn labelled(groups: &[Group], vocabulary: &Vocabulary) -> Labelled {
 }
 
 /// The only names of namespaces that a selector can match, where it says so.
-fn named(selector: &Selector) -> Option<&BTreeSet<String>> {
+fn named(selector: &Selector) -> Option<&Values> {
     selector.requirements.iter().find_map(|requirement| match &requirement.operator {
-        Operator::In(names) if requirement.key == METADATA_NAME => Some(names),
+        Operator::In(names) if *requirement.key == *METADATA_NAME => Some(names),
         _ => None,
     })
 }
