@@ -7,7 +7,7 @@
 
 mod measure;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use measure::{Measured, Run};
 use netwright_tests::results::{self, rounded};
 use netwright_tests::synthetic::{Shape, observation};
@@ -38,6 +38,9 @@ fn main() -> Result<()> {
         }
         let folder = results::folder().join(name);
         fs::create_dir_all(&folder)?;
+        for left in fs::read_dir(&folder)?.collect::<Result<Vec<_>, _>>()? {
+            ensure!(!left.file_type()?.is_dir(), "{} is left from another run: remove it", left.path().display());
+        }
         let row = case(&program, &folder, shape, rounds).with_context(|| name.to_owned())?;
         println!("{name}: {row}");
         rows.insert(name.to_owned(), row);
@@ -51,12 +54,13 @@ fn main() -> Result<()> {
 
 /// Runs one case in `folder`. The first run warms the page cache and does not count.
 fn case(program: &Path, folder: &Path, shape: Shape, rounds: usize) -> Result<Value> {
-    let (file, out) = (folder.join("observation.zst"), folder.join("policies"));
+    let file = folder.join("observation.zst");
+    let out = |round: usize| folder.join(format!("policies-{round}"));
     write(shape, &file)?;
-    let run = Run { program, observation: &file, out: &out };
-    run.measured()?;
-    let runs: Vec<Measured> = (0..rounds).map(|_| run.measured()).collect::<Result<_>>()?;
-    let (files, bytes, largest) = size(&out)?;
+    let run = Run { program, observation: &file };
+    run.measured(&out(0))?;
+    let runs: Vec<Measured> = (1..=rounds).map(|round| run.measured(&out(round))).collect::<Result<_>>()?;
+    let (files, bytes, largest) = size(&out(0))?;
     let seconds: Vec<f64> = runs.iter().map(|run| run.seconds).collect();
     let digits = if shape.edges > 100_000 { 2 } else { 4 };
     Ok(json!({

@@ -6,7 +6,6 @@
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::resource::{UsageWho, getrusage};
 use serde::{Deserialize, Serialize};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -18,7 +17,6 @@ const IN_BETWEEN: &str = "--in-between";
 pub(crate) struct Run<'a> {
     pub(crate) program: &'a Path,
     pub(crate) observation: &'a Path,
-    pub(crate) out: &'a Path,
 }
 
 /// What a run took.
@@ -34,14 +32,14 @@ pub(crate) struct Measured {
 }
 
 impl Run<'_> {
-    /// Runs it once, into a folder that is not there.
-    pub(crate) fn measured(&self) -> Result<Measured> {
-        match fs::remove_dir_all(self.out) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-            _ => {}
-        }
+    /// Runs it once, into `out`, which must not be there.
+    ///
+    /// Folders are not removed between runs: for a minute after that some file systems (ext4 without a journal) look long
+    /// for an inode that was not just given back, and the next run would pay for it.
+    pub(crate) fn measured(&self, out: &Path) -> Result<Measured> {
+        ensure!(!out.exists(), "{} is there already", out.display());
         let mut between = Command::new(std::env::current_exe()?);
-        between.arg(IN_BETWEEN).arg(self.program).arg("synth").arg(self.observation).arg("--out").arg(self.out);
+        between.arg(IN_BETWEEN).arg(self.program).arg("synth").arg(self.observation).arg("--out").arg(out);
         let output = between.stdin(Stdio::null()).output().context("starting the process in between")?;
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "{:?} failed:\n{said}", self.program);
