@@ -93,6 +93,25 @@ mod tests {
     }
 
     #[test]
+    fn each_thread_has_something_of_its_own() {
+        let items: Vec<usize> = (0..10_000).collect();
+        let made = AtomicUsize::new(0);
+        let own = || (made.fetch_add(1, Ordering::Relaxed), 0);
+        let done = map_with(&items, own, |(thread, done): &mut (usize, usize), _| {
+            *done += 1;
+            Ok::<_, ()>((*thread, *done))
+        });
+        // Whoever did an item had done all of its own before it, each once.
+        let mut done = done.unwrap();
+        done.sort_unstable();
+        let threads = made.into_inner();
+        let each = (0..threads).map(|own| done.iter().filter(|(thread, _)| *thread == own).count());
+        let expected: Vec<_> =
+            each.enumerate().flat_map(|(thread, count)| (1..=count).map(move |n| (thread, n))).collect();
+        assert_eq!((done, threads > 0), (expected, true));
+    }
+
+    #[test]
     fn an_error_ends_it_and_is_the_foremost_of_those_met() {
         let items: Vec<usize> = (0..10_000).collect();
         let failed = map(&items, |item| if *item == 7 || *item == 5_000 { Err(*item) } else { Ok(*item) });

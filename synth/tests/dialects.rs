@@ -108,3 +108,17 @@ fn a_trust_domain_that_would_match_more_is_refused() {
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("is not a trust domain"), "{}", stderr(&output));
 }
+
+#[test]
+fn a_flag_that_the_dialect_has_no_use_for_is_refused() {
+    for (arguments, said) in [
+        (vec!["--trust-domain", "shop.example"], "--trust-domain is for --dialect istio"),
+        (vec!["--dialect", "calico", "--trust-domain", "shop.example"], "--trust-domain is for --dialect istio"),
+        (vec!["--dialect", "cilium", "--cni", "kube-router"], "--cni kube-router divides NetworkPolicies"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let output = synth(&folder, &arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(stderr(&output).contains(said), "{}", stderr(&output));
+    }
+}

@@ -50,7 +50,7 @@ pub enum Operator {
 }
 
 /// Values of a label, each once and in order. Nearly always there is one, and a large cluster has a million such lists, so
-/// one takes no more memory than its texts need.
+/// one takes no more memory than its texts need. It is no set of the record's: this crate shares nothing with what it judges.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Values(Box<[Box<str>]>);
 

@@ -191,8 +191,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitStatus> {
 
 /// Whether the observation knows the workload `whose`, `NAMESPACE/NAME`; all are meant where that is empty.
 fn known(observation: &Observation, whose: &str) -> anyhow::Result<()> {
-    let index = Index::new(observation);
-    if whose.is_empty() || index.workloads().any(|(workload, _)| name(workload) == whose) {
+    if whose.is_empty() || Index::new(observation).workloads().any(|(workload, _)| name(workload) == whose) {
         return Ok(());
     }
     misuse(format!("--explain: the observation knows no workload {whose:?}: write NAMESPACE/NAME"))

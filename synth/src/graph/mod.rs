@@ -87,9 +87,8 @@ impl<V> Graph<V> {
         let mut links = links.into_iter().peekable();
         while let Some((client, server, mut link)) = links.next() {
             let key = (client, server, link.protocol, link.port);
-            while let Some((_, _, same)) = links.next_if(|(c, s, next)| (*c, *s, next.protocol, next.port) == key) {
-                link.merge(same);
-            }
+            let same = |(c, s, next): &Numbered| (*c, *s, next.protocol, next.port) == key;
+            link.merge(std::iter::from_fn(|| links.next_if(same).map(|(.., link)| link)));
             graph.add_edge(NodeIndex::new(client), NodeIndex::new(server), link);
         }
         Self { graph }
@@ -180,10 +179,15 @@ impl Link {
         }
     }
 
-    fn merge(&mut self, other: Link) {
-        self.activity.merge(&other.activity);
-        self.services.extend(other.services);
-        self.own_node &= other.own_node;
+    /// Takes in the links that are the same. The services of all at once: of very many a set in one piece takes long to grow.
+    fn merge(&mut self, others: impl Iterator<Item = Link>) {
+        let mut services = Vec::new();
+        for other in others {
+            self.activity.merge(&other.activity);
+            services.extend(other.services);
+            self.own_node &= other.own_node;
+        }
+        self.services.extend(services);
     }
 
     /// Whether one end depends on the other for its work: something got through, and it was no probe.
@@ -213,6 +217,20 @@ mod tests {
         let (_, _, first) = folded.links().next().unwrap();
         assert_eq!((first.activity.connections, first.activity.failed, first.activity.last), (2, 1, at(7200)));
         assert_eq!(folded.vertices().map(|(_, is_c)| *is_c).collect::<Vec<_>>(), [false, true]);
+    }
+
+    #[test]
+    fn a_link_of_several_has_the_services_of_each() {
+        let mut world = World::new();
+        let [a, b, c] = ["a", "b", "c"].map(|name| Endpoint::Workload(world.running("n", name)));
+        let service = |name: &str| ServiceRef { namespace: "n".into(), name: name.into(), port: 80 };
+        for (client, names) in [(&a, vec!["y", "x"]), (&b, vec!["x", "z"]), (&c, vec![])] {
+            let services = names.into_iter().map(service).collect();
+            world.edge(client.clone(), c.clone(), Tcp, 80).services = services;
+        }
+        let folded = DependencyGraph::new(&world.build()).fold(|_| ());
+        let services: Vec<_> = folded.links().map(|(_, _, link)| link.services.clone()).collect();
+        assert_eq!(services, [["x", "y", "z"].map(service).into()]);
     }
 
     #[test]

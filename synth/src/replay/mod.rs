@@ -348,6 +348,23 @@ mod tests {
         assert_eq!(run(&world, "").denied.len(), 1);
     }
 
+    /// So many that several threads share them.
+    #[test]
+    fn what_comes_of_very_many_edges_is_in_their_order() {
+        let mut world = World::new();
+        let [api, front] = ["api", "front"].map(|name| Endpoint::Workload(world.running("n", name)));
+        for port in 1..=5000 {
+            world.edge(front.clone(), api.clone(), Tcp, port).activity.failed = u64::from(port % 10 == 0);
+        }
+        let peer = "from: [{podSelector: {matchLabels: {app: front}}}]";
+        let replay = run(&world, &format!("  ingress: [{{{peer}, ports: [{{port: 1, endPort: 4000}}]}}]"));
+        let counted = (replay.established, replay.allowed, replay.never_established);
+        assert_eq!(counted, (4500, 3600, 500));
+        let observation = world.build();
+        let denied: Vec<u16> = replay.denied.iter().map(|denial| observation.edges[denial.edge].port).collect();
+        assert_eq!(denied, (4001..=5000).filter(|port| port % 10 != 0).collect::<Vec<_>>());
+    }
+
     #[test]
     fn every_address_of_an_outside_name_is_tried() {
         let mut world = World::new();
