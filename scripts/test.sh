@@ -7,7 +7,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 scripts/lint.sh
 
 say "each crate by itself"
-for package in netwright-record netwright-policy netwright-policy-fuzz netwright-collector netwright-abi netwright netwright-agent netwright-tests; do
+for package in netwright-record netwright-policy netwright-policy-fuzz netwright-resolve netwright-service netwright-collector netwright-abi netwright netwright-agent netwright-tests; do
   cargo check --locked --quiet -p "$package"
   say "  $package"
 done

@@ -1,9 +1,9 @@
 //! Reads the inventory file that `--inventory` names.
 
 use anyhow::Context as _;
-use netwright_collector::inventory::read_kubectl;
 use netwright_record::Time;
 use netwright_record::inventory::Inventory;
+use netwright_resolve::inventory::read_kubectl;
 use std::fs;
 use std::path::Path;
 

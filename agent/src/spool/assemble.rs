@@ -2,9 +2,9 @@
 
 use super::segments::WRITTEN_BY;
 use crate::flows::drop_address_selection;
-use netwright_collector::resolve;
 use netwright_record::inventory::Inventory;
 use netwright_record::{Coverage, Ended, Flow, Header, Name, Observation, Window};
+use netwright_resolve::resolve;
 use std::collections::BTreeMap;
 
 /// What assembly yields besides the observation.

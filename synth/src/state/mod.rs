@@ -11,9 +11,9 @@ mod read;
 pub(crate) use read::is_observation;
 pub mod reference;
 
-use netwright_collector::inventory::TargetPort;
 use netwright_policy::{Cluster, ParseWarning, Party, Pod, PolicySet, ReadOptions};
 use netwright_record::inventory::{Service, WorkloadRef};
+use netwright_resolve::inventory::TargetPort;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::Path;

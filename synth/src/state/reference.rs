@@ -262,7 +262,7 @@ pub(crate) fn near(written: &str, known: impl Iterator<Item = String>) -> Vec<St
 #[cfg(test)]
 mod tests {
     use super::*;
-    use netwright_collector::inventory::{Manifest, read_manifests};
+    use netwright_resolve::inventory::{Manifest, read_manifests};
 
     const CLUSTER: &str = r"
 apiVersion: apps/v1

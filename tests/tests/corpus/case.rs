@@ -5,8 +5,8 @@ use crate::question::{self, Question};
 use crate::seen::Seen;
 use crate::snapshot;
 use anyhow::{Context, Result, ensure};
-use netwright_collector::inventory::read_kubectl;
 use netwright_record::{Coverage, Ended, Header, Losses, Observation, file};
+use netwright_resolve::inventory::read_kubectl;
 use netwright_tests::demo::netwright;
 use std::collections::BTreeMap;
 use std::fs;
@@ -153,7 +153,7 @@ impl Case {
         let watched = inventory.nodes.iter().filter(|node| !seen.unwatched.contains(&node.name));
         observation.coverage = watched.map(|node| coverage(&node.name, &seen)).collect();
         let flows = seen.flows(&inventory)?;
-        netwright_collector::resolve::apply(&mut observation, &flows, inventory);
+        netwright_resolve::resolve::apply(&mut observation, &flows, inventory);
         observation.sort();
         Ok(observation)
     }

@@ -3,9 +3,9 @@
 
 use crate::case::{Case, Run};
 use anyhow::{Context, Result, ensure};
-use netwright_collector::inventory::is_stable_label;
 use netwright_policy::{METADATA_NAME, Peer, PolicySet, Selector};
 use netwright_record::inventory::{Pod, WorkloadRef};
+use netwright_resolve::inventory::is_stable_label;
 use netwright_tests::demo::netwright;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -1,9 +1,9 @@
 //! The observation that a perfect recording of the shop would be: the declared edges, and the inventory.
 
 use crate::{Recorded, common};
-use netwright_collector::inventory::read_kubectl;
 use netwright_record::file::{Header, Window, write_path};
 use netwright_record::{Activity, Edge, Observation, Time};
+use netwright_resolve::inventory::read_kubectl;
 use netwright_tests::shop::expected::{Expected, Key, expected};
 use netwright_tests::shop::inventory::{Timeline, inventory};
 use netwright_tests::shop::shop;

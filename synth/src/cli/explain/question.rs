@@ -4,12 +4,12 @@
 use crate::state::convert::protocol;
 use crate::state::reference::Subject;
 use crate::state::{State, StateNode, StatePod};
-use netwright_collector::inventory;
 use netwright_policy::{
     Backends, Candidate, Classes, Destination, Endpoint, EndpointPort, Party, Pod, PolicySet, Protocol, Route, Service,
     ServicePort, TargetPort,
 };
 use netwright_record::inventory::{Service as Listed, WorkloadRef};
+use netwright_resolve::inventory;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -7,9 +7,9 @@ use super::report::{Policy, Suggestion};
 use crate::state::{State, StatePod};
 use crate::text::{plain, some_of};
 use ipnet::IpNet;
-use netwright_collector::inventory::is_stable_label;
 use netwright_policy::{Decision, Direction, Labels, METADATA_NAME, NetworkPolicy, PolicySet, Protocol, Source};
 use netwright_record::inventory::WorkloadRef;
+use netwright_resolve::inventory::is_stable_label;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 

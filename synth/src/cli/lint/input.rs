@@ -2,10 +2,10 @@
 
 use crate::state::convert::protocol;
 use crate::state::{State, StatePod};
-use netwright_collector::inventory::TargetPort;
 use netwright_policy::lint::{Node, Service, ServicePort, Subject};
 use netwright_record::Name;
 use netwright_record::inventory::{self, WorkloadRef};
+use netwright_resolve::inventory::TargetPort;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The state in the linter's terms.

@@ -35,8 +35,8 @@ mod set_cover;
 mod vocabulary;
 mod widening;
 
-use netwright_collector::inventory::is_stable_label;
 use netwright_record::inventory::Labels;
+use netwright_resolve::inventory::is_stable_label;
 use std::collections::BTreeSet;
 pub use vocabulary::Vocabulary;
 

@@ -6,10 +6,10 @@
 #![allow(dead_code, reason = "each test file uses some of it")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use netwright_collector::resolve::{Resolution, resolve};
 use netwright_record::activity::hour_of;
 use netwright_record::inventory::{Inventory, WorkloadRef};
 use netwright_record::{Activity, Direction, Edge, Endpoint, Flow, Local, Protocol, Time};
+use netwright_resolve::resolve::{Resolution, resolve};
 use serde_json::{Value, json};
 
 pub(crate) fn at(minute: i64) -> Time {

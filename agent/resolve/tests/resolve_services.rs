@@ -4,9 +4,9 @@
 
 mod world;
 
-use netwright_collector::resolve::resolve;
 use netwright_record::inventory::{Backend, ContainerPort, HeldAddress};
 use netwright_record::{Edge, Endpoint, Local, Protocol, ServiceRef};
+use netwright_resolve::resolve::resolve;
 use world::*;
 
 fn service(name: &str, port: u16) -> ServiceRef {

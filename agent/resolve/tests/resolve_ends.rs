@@ -4,8 +4,8 @@
 
 mod world;
 
-use netwright_collector::resolve::{DroppedCounts, resolve};
 use netwright_record::{Edge, Endpoint, Flow, Local};
+use netwright_resolve::resolve::{DroppedCounts, resolve};
 use std::net::{IpAddr, Ipv4Addr};
 use world::*;
 

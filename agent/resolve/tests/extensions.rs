@@ -2,9 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use netwright_collector::inventory::read_kubectl;
 use netwright_record::inventory::ApiExtension;
 use netwright_record::{ServiceRef, Time};
+use netwright_resolve::inventory::read_kubectl;
 
 const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: n, uid: u}\nspec: {nodeName: n1}";
 

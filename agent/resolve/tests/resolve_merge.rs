@@ -4,8 +4,8 @@
 
 mod world;
 
-use netwright_collector::resolve::{DroppedCounts, Resolver, apply};
 use netwright_record::{Direction, Endpoint, Flow, Header, Local, Observation, Protocol, Window};
+use netwright_resolve::resolve::{DroppedCounts, Resolver, apply};
 use proptest::prelude::*;
 use world::*;
 

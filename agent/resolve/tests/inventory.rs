@@ -2,9 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-use netwright_collector::inventory::{InventoryError, InventoryWarning, read_kubectl};
 use netwright_record::inventory::{Inventory, Labels, Pod, Workload};
 use netwright_record::{Protocol, Time};
+use netwright_resolve::inventory::{InventoryError, InventoryWarning, read_kubectl};
 use proptest::prelude::*;
 
 const SHOP: &str = include_str!("fixtures/shop.yaml");

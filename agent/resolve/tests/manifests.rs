@@ -2,9 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-use netwright_collector::inventory::{InventoryWarning, Manifest, Manifests, TargetPort, read_manifests};
 use netwright_record::Protocol;
 use netwright_record::inventory::{ContainerPort, Labels, Pod};
+use netwright_resolve::inventory::{InventoryWarning, Manifest, Manifests, TargetPort, read_manifests};
 
 fn read(texts: &[(&str, &str)]) -> Manifests {
     let texts: Vec<Manifest> = texts.iter().map(|(name, text)| Manifest { name, text }).collect();

@@ -1,0 +1,3 @@
+//! `netwright-collector`: see the library.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! What the agent and the collector share as long-running services: configuration, health, metrics, logs, signals.
