@@ -5,7 +5,7 @@
 mod world;
 
 use netwright_record::{Direction, Endpoint, Flow, Header, Local, Observation, Protocol, Window};
-use netwright_resolve::resolve::{DroppedCounts, Resolver, apply};
+use netwright_resolve::resolve::{DroppedCounts, Resolver, Statement, Statements, Subject, apply};
 use proptest::prelude::*;
 use world::*;
 
@@ -244,5 +244,31 @@ proptest! {
             })
             .collect();
         prop_assert_eq!(resolved(&flows), resolved(&halves));
+    }
+
+    /// Portions are seen one by one, written down and read again, and added up in any order.
+    #[test]
+    fn flows_in_portions_are_the_flows_at_once(
+        flows in prop::collection::vec(any_flow(), 0..40), size in 1usize..8, backwards in any::<bool>()
+    ) {
+        let inventory = world();
+        let resolver = Resolver::new(&inventory);
+        let mut portions: Vec<_> = flows.chunks(size).map(|portion| resolver.sight(portion)).collect();
+        if backwards {
+            portions.reverse();
+        }
+        let (mut statements, mut unresolved) = (Statements::default(), Vec::new());
+        for portion in portions {
+            for (subject, statement) in portion.statements.iter() {
+                let written = serde_json::to_string(&(subject, statement)).unwrap();
+                let (subject, statement): (Subject, Statement) = serde_json::from_str(&written).unwrap();
+                statements.add(subject, statement);
+            }
+            unresolved.extend(portion.unresolved.into_iter().map(|(flow, reason)| (flow, reason.to_string())));
+        }
+        let at_once = resolver.resolve(&flows);
+        let in_portions = resolver.finish(statements, unresolved);
+        prop_assert_eq!(at_once.edges, in_portions.edges);
+        prop_assert_eq!(at_once.unresolved, in_portions.unresolved);
     }
 }

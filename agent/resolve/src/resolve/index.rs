@@ -6,6 +6,7 @@ use super::reason::{Reason, service_name};
 use super::services::{Port, Services};
 use netwright_record::inventory::{Backend, Inventory, Pod};
 use netwright_record::{Endpoint, Flow, Local, Name, Protocol};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,13 +14,22 @@ use std::sync::Arc;
 /// What may answer behind a Service port: an endpoint and its port.
 pub(super) type Targets = BTreeMap<(Endpoint, u16), Target>;
 
-/// What is known of one of the [`Targets`].
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Target {
+/// What is known of something that may answer behind a Service.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Target {
     /// The nodes its backends run on; none for one whose node is not known.
-    pub(super) nodes: BTreeSet<Option<Name>>,
+    pub nodes: BTreeSet<Option<Name>>,
     /// The addresses of its backends, for endpoints that are known by address.
-    pub(super) addresses: BTreeSet<IpAddr>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub addresses: BTreeSet<IpAddr>,
+}
+
+impl Target {
+    /// Adds what is known of the same target at another time.
+    pub fn merge(&mut self, other: Target) {
+        self.nodes.extend(other.nodes);
+        self.addresses.extend(other.addresses);
+    }
 }
 
 /// The end of a flow on the node that saw it.

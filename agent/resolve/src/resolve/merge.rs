@@ -1,18 +1,20 @@
-//! Collects what all flows say into one edge a key.
+//! Draws the conclusions from all statements: one edge a key.
 //!
-//! Everything collected is a sum, a union, a minimum or a maximum, kept in order, so that the order of the flows
-//! changes nothing. What needs to know all flows (which backends of a Service answered, which direction an ambiguous
-//! flow had) waits until the end.
+//! Statements are sums, unions, minima and maxima, and taken in order, so that the order of the flows changes nothing.
+//! What needs to know all of them is decided here: which backends of a Service answered, what listens on a node, which
+//! direction an ambiguous flow had.
 
 use super::index::{Target, Targets};
 use super::node_clients;
+use super::nodes::Nodes;
 use super::reason::Reason;
 use super::sides::Sides;
-use super::sighting::{Ambiguous, Direct, Key, Side, Through};
+use super::sighting::{Key, Side};
+use super::statement::{Statement, Statements, Subject};
+use netwright_record::inventory::WorkloadRef;
 use netwright_record::{Activity, Direction, Edge, Endpoint, Flow, Local, Name, Protocol, ServiceRef};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::sync::Arc;
 
 /// The port on which a mesh without sidecars carries everything between its nodes' proxies.
 const HBONE: u16 = 15008;
@@ -34,7 +36,7 @@ pub(super) struct UnresolvedKey {
 }
 
 /// Adds `flow` to those without a name.
-pub(super) fn keep_unresolved(unresolved: &mut UnresolvedFlows, flow: &Flow, reason: Reason) {
+pub(super) fn keep_unresolved(unresolved: &mut UnresolvedFlows, flow: &Flow, reason: &str) {
     let key = UnresolvedKey {
         node: flow.node.clone(),
         local: flow.local.clone(),
@@ -43,7 +45,7 @@ pub(super) fn keep_unresolved(unresolved: &mut UnresolvedFlows, flow: &Flow, rea
         remote: flow.remote,
         port: flow.port,
         remote_port: flow.remote_port,
-        reason: reason.to_string(),
+        reason: reason.to_owned(),
     };
     match unresolved.get_mut(&key) {
         Some(known) => {
@@ -62,7 +64,6 @@ struct ThroughKey {
     client: Endpoint,
     service: ServiceRef,
     protocol: Protocol,
-    targets: Arc<Targets>,
 }
 
 /// What clients saw of a Service.
@@ -71,63 +72,108 @@ struct ThroughService {
     activity: Activity,
     client_addresses: BTreeSet<IpAddr>,
     nodes: BTreeSet<Name>,
+    targets: Targets,
 }
 
-/// Everything said so far.
+/// A conversation of which nobody saw the first word, and the edges it may be part of.
+#[derive(Debug)]
+struct Ambiguous {
+    flow: Flow,
+    as_client: Option<Key>,
+    as_server: Option<Key>,
+    side: Side,
+}
+
+/// The workloads seen to answer at a port of a node; `None` stands for a process of the node itself.
+type Listeners = BTreeMap<(Name, Protocol, u16), BTreeSet<Option<WorkloadRef>>>;
+
+/// All statements, sorted by what has to be concluded from them.
 #[derive(Debug, Default)]
 pub(super) struct Merge {
     edges: BTreeMap<Key, Sides>,
-    through: BTreeMap<ThroughKey, ThroughService>,
-    ambiguous: Vec<(Flow, Ambiguous)>,
+    through: Vec<(ThroughKey, ThroughService)>,
+    ambiguous: Vec<Ambiguous>,
     /// Client and server of connections that a sidecar took.
     behind_sidecar: BTreeSet<(Endpoint, Endpoint)>,
     /// Nodes that report what arrives at them.
     watched: BTreeSet<Name>,
+    listeners: Listeners,
 }
 
 impl Merge {
-    /// Notes that the node of `flow` is watched, if the flow shows it.
-    pub(super) fn watch(&mut self, flow: &Flow) {
-        if flow.direction == Direction::Ingress && !self.watched.contains(&flow.node) {
-            self.watched.insert(flow.node.clone());
+    /// Sorts `statements`. What listens at the ports of nodes has to be known before the first edge to one is drawn.
+    pub(super) fn new(statements: Statements, nodes: &Nodes<'_>) -> Self {
+        let mut merge = Self::default();
+        let mut to_nodes = Vec::new();
+        for (subject, statement) in statements.into_sorted() {
+            match subject {
+                Subject::Edge { key, side } => merge.add(key, side, statement),
+                Subject::ToNode { client, node, protocol, port } => {
+                    let server = Endpoint::Node { name: node, workload: None };
+                    to_nodes.push((Key { client, server, protocol, port }, statement));
+                }
+                Subject::Through { client, service, protocol, targets } => {
+                    merge.add_through(ThroughKey { client, service, protocol }, targets, statement);
+                }
+                Subject::Ambiguous { node, local, protocol, remote, port, remote_port, as_client, as_server, side } => {
+                    let Statement { names, activity: Some(activity), .. } = statement else { continue };
+                    let direction = Direction::Ambiguous;
+                    let flow = Flow { node, direction, protocol, local, remote, port, remote_port, names, activity };
+                    merge.ambiguous.push(Ambiguous { flow, as_client, as_server, side });
+                }
+                Subject::BehindSidecar { client, server } => {
+                    merge.behind_sidecar.insert((client, server));
+                }
+                Subject::Listener { node, protocol, port, workload } => {
+                    merge.listeners.entry((node, protocol, port)).or_default().insert(workload);
+                }
+                Subject::Watched { node } => {
+                    merge.watched.insert(node);
+                }
+            }
         }
-    }
-
-    /// Adds a flow of which both ends have a name.
-    pub(super) fn direct(&mut self, flow: &Flow, direct: Direct) {
-        let sides = self.edges.entry(direct.key).or_default();
-        sides.count(direct.side, &flow.activity);
-        sides.client_addresses.extend(direct.client_address);
-        sides.server_addresses.extend(direct.server_address);
-        sides.nodes.insert(flow.node.clone());
-    }
-
-    /// Adds a flow to a Service.
-    pub(super) fn through(&mut self, flow: &Flow, through: Through) {
-        let Through { client, client_address, service, protocol, targets, at_node } = through;
-        if let Some(direct) = at_node {
-            self.edges.entry(direct.key.clone()).or_default().services.insert(service.clone());
-            self.direct(flow, direct);
+        for (mut key, statement) in to_nodes {
+            merge.listen(&mut key, nodes);
+            merge.add(key, Side::Client, statement);
         }
-        let key = ThroughKey { client, service, protocol, targets };
-        let entry = self.through.entry(key).and_modify(|known| known.activity.merge(&flow.activity));
-        let known = entry.or_insert_with(|| ThroughService {
-            activity: flow.activity.clone(),
-            client_addresses: BTreeSet::new(),
-            nodes: BTreeSet::new(),
-        });
-        known.client_addresses.extend(client_address);
-        known.nodes.insert(flow.node.clone());
+        for mut ambiguous in std::mem::take(&mut merge.ambiguous) {
+            ambiguous.as_client.iter_mut().for_each(|key| merge.listen(key, nodes));
+            merge.ambiguous.push(ambiguous);
+        }
+        merge
     }
 
-    /// Adds a flow whose direction is not known yet.
-    pub(super) fn ambiguous(&mut self, flow: &Flow, ambiguous: Ambiguous) {
-        self.ambiguous.push((flow.clone(), ambiguous));
+    /// Names the workload at a port of a node: what was seen to answer there, or else the one that declares it.
+    fn listen(&self, key: &mut Key, nodes: &Nodes<'_>) {
+        let Endpoint::Node { name, workload: workload @ None } = &mut key.server else { return };
+        *workload = match self.listeners.get(&(name.clone(), key.protocol, key.port)) {
+            Some(seen) if seen.len() == 1 => seen.first().cloned().flatten(),
+            _ => nodes.declared(name, key.protocol, key.port).cloned(),
+        };
     }
 
-    /// Adds the ends of a connection that a sidecar took.
-    pub(super) fn behind_sidecar(&mut self, ends: Option<(Endpoint, Endpoint)>) {
-        self.behind_sidecar.extend(ends);
+    fn add(&mut self, key: Key, side: Side, statement: Statement) {
+        let sides = self.edges.entry(key).or_default();
+        if let Some(activity) = &statement.activity {
+            sides.count(side, activity);
+        }
+        sides.services.extend(statement.services);
+        sides.client_addresses.extend(statement.client_addresses);
+        sides.server_addresses.extend(statement.server_addresses);
+        sides.nodes.extend(statement.nodes);
+        sides.addresses_dropped = sides.addresses_dropped.max(statement.addresses_dropped);
+    }
+
+    fn add_through(&mut self, key: ThroughKey, targets: Vec<(Endpoint, u16)>, statement: Statement) {
+        let Some(activity) = statement.activity else { return };
+        let known = statement.targets.into_iter().chain(std::iter::repeat_with(Target::default));
+        let service = ThroughService {
+            activity,
+            client_addresses: statement.client_addresses,
+            nodes: statement.nodes,
+            targets: targets.into_iter().zip(known).collect(),
+        };
+        self.through.push((key, service));
     }
 
     /// The edges, sorted by key. What stays ambiguous goes to `unresolved`.
@@ -142,7 +188,7 @@ impl Merge {
         let through = std::mem::take(&mut self.through);
         let (certain, uncertain): (Vec<_>, Vec<_>) = through
             .into_iter()
-            .map(|(key, service)| (self.answering(&key), key, service))
+            .map(|(key, service)| (self.answering(&key, &service), key, service))
             .partition(|(answering, ..)| answering.len() == 1);
         // What is certain first: it leaves less to be divided.
         for (answering, key, service) in &certain {
@@ -158,19 +204,19 @@ impl Merge {
     /// The edges that may stand for what went through a Service: those whose server saw the client, or sits where
     /// nobody watched; all of them if there is none, for then it was the servers' side that was lost, or every
     /// attempt failed.
-    fn answering(&self, key: &ThroughKey) -> Vec<Key> {
+    fn answering(&self, key: &ThroughKey, service: &ThroughService) -> Vec<Key> {
         let edge = |target: &(Endpoint, u16)| {
             let (client, (server, port)) = (key.client.clone(), target.clone());
             Key { client, server, protocol: key.protocol, port }
         };
-        let kept: Vec<Key> = key
+        let kept: Vec<Key> = service
             .targets
             .iter()
             .map(|(target, known)| (edge(target), known))
             .filter(|(edge, known)| self.was_seen(edge) || self.is_unwatched(known))
             .map(|(edge, _)| edge)
             .collect();
-        if kept.is_empty() { key.targets.keys().map(edge).collect() } else { kept }
+        if kept.is_empty() { service.targets.keys().map(edge).collect() } else { kept }
     }
 
     fn was_seen(&self, key: &Key) -> bool {
@@ -225,7 +271,7 @@ impl Merge {
     }
 
     fn describe(&mut self, edge: &Key, key: &ThroughKey, service: &ThroughService) -> &mut Sides {
-        let target = key.targets.get(&(edge.server.clone(), edge.port));
+        let target = service.targets.get(&(edge.server.clone(), edge.port));
         let sides = self.edges.entry(edge.clone()).or_default();
         sides.services.insert(key.service.clone());
         sides.client_addresses.extend(&service.client_addresses);
@@ -237,21 +283,21 @@ impl Merge {
     /// Ambiguous flows are part of an edge that another flow showed, or of the only edge they can be.
     fn resolve_ambiguous(&mut self, unresolved: &mut UnresolvedFlows) {
         let shown: BTreeSet<Key> = self.edges.keys().cloned().collect();
-        for (flow, ambiguous) in std::mem::take(&mut self.ambiguous) {
-            let possible: BTreeSet<&Key> = [&ambiguous.as_client, &ambiguous.as_server].into_iter().flatten().collect();
-            let certain: Vec<&Key> = possible.iter().copied().filter(|key| shown.contains(key)).collect();
+        for Ambiguous { flow, as_client, as_server, side } in std::mem::take(&mut self.ambiguous) {
+            let possible: BTreeSet<&Key> = as_client.iter().chain(&as_server).collect();
+            let certain: Vec<&Key> = possible.into_iter().filter(|key| shown.contains(*key)).collect();
             for key in &certain {
                 self.absorb(key, &flow);
             }
             if certain.is_empty() {
-                match (ambiguous.as_client, ambiguous.as_server) {
+                match (as_client, as_server) {
                     // One workload, one port at both ends: whoever spoke first, it is this edge.
-                    (Ok(key), Ok(other)) if key == other => {
+                    (Some(key), Some(other)) if key == other => {
                         let sides = self.edges.entry(key).or_default();
-                        sides.count(ambiguous.side, &flow.activity);
+                        sides.count(side, &flow.activity);
                         sides.nodes.insert(flow.node);
                     }
-                    _ => keep_unresolved(unresolved, &flow, Reason::Ambiguous),
+                    _ => keep_unresolved(unresolved, &flow, &Reason::Ambiguous.to_string()),
                 }
             }
         }

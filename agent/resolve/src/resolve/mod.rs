@@ -5,10 +5,12 @@
 //! O(f log p) for f flows and p addresses, Services and pods. A Service whose backends came and went within the
 //! window, or are not known as pods, costs its number of backends for each flow besides.
 //!
-//! An [`index::Index`] answers who was where, [`sighting`] makes of each flow a statement about an edge,
-//! [`merge`] collects the statements. Whatever cannot be named is returned with the reason, never dropped.
+//! An [`index::Index`] answers who was where, [`sighting`] makes of each flow a statement about an edge, [`statement`] adds them
+//! up, and [`merge`] draws the conclusions. Whatever cannot be named is returned with the reason, never dropped.
+//! Flows may come in portions, over weeks: [`Resolver::sight`] each portion, add the statements up, and [`Resolver::finish`].
 
 mod addresses;
+mod contested;
 mod index;
 mod merge;
 mod node_clients;
@@ -17,13 +19,19 @@ mod reason;
 mod services;
 mod sides;
 mod sighting;
+mod statement;
 
-use index::Index;
-use merge::Merge;
+pub use index::Target;
+pub use reason::Reason;
+pub use sighting::{Key, Side};
+pub use statement::{Statement, Statements, Subject};
+
+use addresses::Span;
+use index::{Index, LocalEnd};
+use merge::{Merge, UnresolvedFlows};
 use netwright_record::inventory::Inventory;
-use netwright_record::{Edge, Flow, Observation, Unresolved};
+use netwright_record::{Direction, Edge, Endpoint, Flow, Observation, Unresolved};
 use sighting::{Dropped, Sighting};
-use std::collections::BTreeMap;
 
 /// What became of all flows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -47,6 +55,17 @@ pub struct DroppedCounts {
     pub sidecar: u64,
 }
 
+/// What one portion of flows says.
+#[derive(Debug, Clone, Default)]
+pub struct Sighted {
+    /// What is known of edges.
+    pub statements: Statements,
+    /// Flows without a name, and why; see [`Reason::may_pass`].
+    pub unresolved: Vec<(Flow, Reason)>,
+    /// What is no traffic between endpoints.
+    pub dropped: DroppedCounts,
+}
+
 /// Resolves flows against one inventory. Building it is O(p log p); it may be used for any number of batches.
 #[derive(Debug)]
 pub struct Resolver<'a> {
@@ -64,27 +83,58 @@ impl<'a> Resolver<'a> {
     ///
     /// The flows of all nodes have to be given together: the two ends of a connection are merged only within a call.
     pub fn resolve(&self, flows: &[Flow]) -> Resolution {
-        let listeners = sighting::listeners(&self.index, flows);
-        let mut merge = Merge::default();
-        let mut unresolved = BTreeMap::new();
-        let mut dropped = DroppedCounts::default();
+        let sighted = self.sight(flows);
+        let unresolved = sighted.unresolved.into_iter().map(|(flow, reason)| (flow, reason.to_string()));
+        Resolution { dropped: sighted.dropped, ..self.finish(sighted.statements, unresolved) }
+    }
+
+    /// What one portion of flows says. The portion should hold both ends of a connection to or from an address that changed
+    /// hands at that time, for then one end tells who the other was.
+    pub fn sight(&self, flows: &[Flow]) -> Sighted {
+        let mut sighted = Sighted::default();
+        let mut contested = Vec::new();
         for flow in flows {
-            merge.watch(flow);
-            match sighting::sight(&self.index, &listeners, flow) {
-                Sighting::Dropped(why) => dropped.count(why, flow.activity.connections),
+            sighted.statements.watch(flow);
+            self.note_listener(&mut sighted.statements, flow);
+            match sighting::sight(&self.index, flow) {
+                Sighting::Dropped(why) => sighted.dropped.count(why, flow.activity.connections),
                 Sighting::Sidecar(ends) => {
-                    dropped.sidecar = dropped.sidecar.saturating_add(flow.activity.connections);
-                    merge.behind_sidecar(ends);
+                    sighted.dropped.sidecar = sighted.dropped.sidecar.saturating_add(flow.activity.connections);
+                    if let Some((client, server)) = ends {
+                        sighted.statements.note(Subject::BehindSidecar { client, server });
+                    }
                 }
-                Sighting::Unresolved(reason) => merge::keep_unresolved(&mut unresolved, flow, reason),
-                Sighting::Direct(direct) => merge.direct(flow, direct),
-                Sighting::Through(through) => merge.through(flow, through),
-                Sighting::Ambiguous(ambiguous) => merge.ambiguous(flow, ambiguous),
+                Sighting::Unresolved(Reason::ChangedHands) => contested.push(flow),
+                Sighting::Unresolved(reason) => sighted.unresolved.push((flow.clone(), reason)),
+                Sighting::Direct(direct) => sighted.statements.direct(flow, direct),
+                Sighting::Through(through) => sighted.statements.through(flow, through),
+                Sighting::Ambiguous(ambiguous) => sighted.statements.ambiguous(flow, ambiguous),
             }
         }
-        let edges = merge.finish(&mut unresolved);
-        let unresolved = unresolved.into_iter().map(|(key, flow)| Unresolved { flow, reason: key.reason }).collect();
-        Resolution { edges, unresolved, dropped }
+        contested::settle(&self.index, flows, &contested, &mut sighted);
+        sighted
+    }
+
+    /// The conclusions from all `statements`. `unresolved` are flows that have no name for good, with the reason.
+    pub fn finish(&self, statements: Statements, unresolved: impl IntoIterator<Item = (Flow, String)>) -> Resolution {
+        let mut without_name = UnresolvedFlows::new();
+        for (flow, reason) in unresolved {
+            merge::keep_unresolved(&mut without_name, &flow, &reason);
+        }
+        let edges = Merge::new(statements, self.index.nodes()).finish(&mut without_name);
+        let unresolved = without_name.into_iter().map(|(key, flow)| Unresolved { flow, reason: key.reason }).collect();
+        Resolution { edges, unresolved, dropped: DroppedCounts::default() }
+    }
+
+    /// Notes what was seen to answer at a port of a node.
+    fn note_listener(&self, statements: &mut Statements, flow: &Flow) {
+        if flow.direction != Direction::Ingress {
+            return;
+        }
+        let local = self.index.local(flow, Span::of(&flow.activity));
+        if let Ok(LocalEnd { endpoint: Endpoint::Node { name: node, workload }, .. }) = local {
+            statements.note(Subject::Listener { node, protocol: flow.protocol, port: flow.port, workload });
+        }
     }
 }
 

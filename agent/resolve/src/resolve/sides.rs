@@ -14,6 +14,8 @@ pub(super) struct Sides {
     pub(super) client_addresses: BTreeSet<IpAddr>,
     pub(super) server_addresses: BTreeSet<IpAddr>,
     pub(super) nodes: BTreeSet<Name>,
+    /// Addresses that were left out already.
+    pub(super) addresses_dropped: u64,
 }
 
 impl Sides {
@@ -35,6 +37,7 @@ impl Sides {
         self.client_addresses.extend(&other.client_addresses);
         self.server_addresses.extend(&other.server_addresses);
         self.nodes.extend(other.nodes.iter().cloned());
+        self.addresses_dropped = self.addresses_dropped.max(other.addresses_dropped);
     }
 
     /// The edge, if anything was counted.
@@ -54,7 +57,7 @@ impl Sides {
             services: self.services.into(),
             client_addresses,
             server_addresses,
-            addresses_dropped: more_clients.saturating_add(more_servers),
+            addresses_dropped: more_clients.saturating_add(more_servers).saturating_add(self.addresses_dropped),
             activity,
             nodes: self.nodes.into(),
         })

@@ -3,9 +3,8 @@
 use super::addresses::Span;
 use super::index::{Index, LocalEnd, Server, Targets};
 use super::reason::Reason;
-use netwright_record::inventory::WorkloadRef;
-use netwright_record::{Direction, Endpoint, Flow, Name, Protocol, ServiceRef};
-use std::collections::{BTreeMap, BTreeSet};
+use netwright_record::{Direction, Endpoint, Flow, Protocol, ServiceRef};
+use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
@@ -17,18 +16,25 @@ const SIDECAR_INBOUND: u16 = 15006;
 const SIDECAR_INNER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 6));
 
 /// What tells one edge from another.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Key {
-    pub(super) client: Endpoint,
-    pub(super) server: Endpoint,
-    pub(super) protocol: Protocol,
-    pub(super) port: u16,
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Key {
+    /// Who opened the connection, or spoke first.
+    pub client: Endpoint,
+    /// Who answered.
+    pub server: Endpoint,
+    /// The transport protocol.
+    pub protocol: Protocol,
+    /// The server's port, after any Service translation.
+    pub port: u16,
 }
 
 /// Which end of the connection the flow was seen at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Side {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Side {
+    /// At the client.
     Client,
+    /// At the server.
     Server,
 }
 
@@ -63,6 +69,8 @@ pub(super) struct Direct {
     pub(super) side: Side,
     pub(super) client_address: Option<IpAddr>,
     pub(super) server_address: Option<IpAddr>,
+    /// The server is a node, and what listens there is not known.
+    pub(super) listener_unknown: bool,
 }
 
 /// A flow to a Service, and what may have answered it.
@@ -88,26 +96,10 @@ pub(super) struct Ambiguous {
     pub(super) side: Side,
 }
 
-/// The workloads seen to answer at a port of a node; `None` stands for a process of the node itself.
-pub(super) type Listeners = BTreeMap<(Name, Protocol, u16), BTreeSet<Option<WorkloadRef>>>;
-
-/// Who listens on the nodes, from the flows that arrived there.
-pub(super) fn listeners(index: &Index<'_>, flows: &[Flow]) -> Listeners {
-    let mut listeners = Listeners::new();
-    for flow in flows.iter().filter(|flow| flow.direction == Direction::Ingress) {
-        if let Ok(LocalEnd { endpoint: Endpoint::Node { name, workload }, .. }) =
-            index.local(flow, Span::of(&flow.activity))
-        {
-            listeners.entry((name, flow.protocol, flow.port)).or_default().insert(workload);
-        }
-    }
-    listeners
-}
-
 /// What `flow` says.
-pub(super) fn sight(index: &Index<'_>, listeners: &Listeners, flow: &Flow) -> Sighting {
+pub(super) fn sight(index: &Index<'_>, flow: &Flow) -> Sighting {
     let remote = flow.remote.to_canonical();
-    let view = View { index, listeners, flow, span: Span::of(&flow.activity), remote };
+    let view = View { index, flow, span: Span::of(&flow.activity), remote };
     if view.is_sidecar() {
         return Sighting::Sidecar(view.behind_sidecar());
     }
@@ -120,10 +112,15 @@ pub(super) fn sight(index: &Index<'_>, listeners: &Listeners, flow: &Flow) -> Si
     view.resolve().unwrap_or_else(Sighting::Unresolved)
 }
 
+/// Who the server of a flow that arrived is, with its address where it is known by that.
+pub(super) fn server_of(index: &Index<'_>, flow: &Flow) -> Result<(Endpoint, Option<IpAddr>), Reason> {
+    let (remote, span) = (flow.remote.to_canonical(), Span::of(&flow.activity));
+    Ok(View { index, flow, span, remote }.listening(index.local(flow, span)?))
+}
+
 /// A flow and what it is looked at with.
 struct View<'i, 'f> {
     index: &'i Index<'i>,
-    listeners: &'i Listeners,
     flow: &'f Flow,
     span: Span,
     remote: IpAddr,
@@ -158,10 +155,11 @@ impl<'i> View<'i, '_> {
             let client = local.endpoint;
             return Ok(Sighting::Through(Through { client, client_address, service, protocol, targets, at_node }));
         }
-        let server = self.server_endpoint(server, port);
+        let listener_unknown = matches!(server, Server::Node(_));
+        let server = self.server_endpoint(server);
         let server_address = known_by_address(&server).then_some(self.remote);
         let key = Key { client: local.endpoint, server, protocol, port };
-        Ok(Sighting::Direct(Direct { key, side: Side::Client, client_address, server_address }))
+        Ok(Sighting::Direct(Direct { key, side: Side::Client, client_address, server_address, listener_unknown }))
     }
 
     /// The edge to another node, whose port leads to a Service. That node translates the address, so what the client's
@@ -174,7 +172,8 @@ impl<'i> View<'i, '_> {
         }
         let server = Endpoint::Node { name: node.into(), workload: None };
         let key = Key { client: client.clone(), server, protocol, port };
-        Some(Direct { key, side: Side::Client, client_address: None, server_address: Some(self.remote) })
+        let server_address = Some(self.remote);
+        Some(Direct { key, side: Side::Client, client_address: None, server_address, listener_unknown: false })
     }
 
     fn ingress(&self, local: LocalEnd<'_>) -> Result<Sighting, Reason> {
@@ -182,7 +181,8 @@ impl<'i> View<'i, '_> {
         let client_address = known_by_address(&client).then_some(self.remote);
         let (server, server_address) = self.listening(local);
         let key = Key { client, server, protocol: self.flow.protocol, port: self.flow.port };
-        Ok(Sighting::Direct(Direct { key, side: Side::Server, client_address, server_address }))
+        let listener_unknown = false;
+        Ok(Sighting::Direct(Direct { key, side: Side::Server, client_address, server_address, listener_unknown }))
     }
 
     fn ambiguous(&self, local: LocalEnd<'_>) -> Result<Sighting, Reason> {
@@ -191,7 +191,7 @@ impl<'i> View<'i, '_> {
         let server = match self.index.server(self.remote, protocol, remote_port, self.span) {
             // Nobody speaks from the address of a Service: the local end was the client.
             Ok(Server::Service(_)) => return self.egress(local, remote_port),
-            found => found.map(|server| self.server_endpoint(server, remote_port)),
+            found => found.map(|server| self.server_endpoint(server)),
         };
         let client = local.endpoint.clone();
         let as_client = server.map(|server| Key { client, server, protocol, port: remote_port });
@@ -204,22 +204,14 @@ impl<'i> View<'i, '_> {
         }
     }
 
-    fn server_endpoint(&self, server: Server<'_>, port: u16) -> Endpoint {
+    fn server_endpoint(&self, server: Server<'_>) -> Endpoint {
         match server {
             Server::Endpoint(endpoint) => endpoint,
-            Server::Node(node) => Endpoint::Node { name: node.into(), workload: self.listener(node, port).cloned() },
+            Server::Node(node) => Endpoint::Node { name: node.into(), workload: None },
             Server::Outside | Server::Service(_) if self.flow.names.is_empty() => {
                 Endpoint::External { address: self.remote }
             }
             Server::Outside | Server::Service(_) => Endpoint::ExternalName { names: self.flow.names.clone() },
-        }
-    }
-
-    /// The workload at a port of a node: what was seen to answer there, or else the one that declares it.
-    fn listener(&self, node: &str, port: u16) -> Option<&'i WorkloadRef> {
-        match self.listeners.get(&(node.into(), self.flow.protocol, port)) {
-            Some(seen) if seen.len() == 1 => seen.first().and_then(Option::as_ref),
-            _ => self.index.nodes().declared(node, self.flow.protocol, port),
         }
     }
 
