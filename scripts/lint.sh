@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What needs no running: formatting, lints, documentation, licences, shell.
+# What needs no running: formatting, lints, documentation, licences, shell, image files.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -16,4 +16,9 @@ say "licences, bans and sources"
 cargo fetch --locked --quiet
 cargo deny --offline check licenses bans sources
 say "shell scripts"
-shellcheck --external-sources scripts/*.sh .ci/run
+shellcheck --external-sources scripts/*.sh .ci/run tests/cluster/images/*.sh
+say "image files"
+hadolint deploy/image/*.Containerfile tests/cluster/images/*.Containerfile
+say "Go"
+unformatted=$(gofmt -l tests/cluster)
+[ -z "$unformatted" ] || fail "gofmt would change: $unformatted"

