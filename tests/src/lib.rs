@@ -3,6 +3,7 @@
 //! - [`world`] makes a node, pods, Services and an outside out of network namespaces, cgroups and nftables, in
 //!   namespaces of its own, and removes them however the process ends;
 //! - [`actor`] is what runs in the pods: small servers and clients, as the `netwright-actor` binary;
+//! - [`cluster`] starts a whole real Kubernetes, each node a network namespace, as the `netwright-cluster` binary does too;
 //! - [`shop`] declares a cluster, and derives from that declaration the processes to run, the inventory
 //!   that `kubectl get` would print, and the edges that have to be seen;
 //! - [`oracle`] asks a foreign tool about policies;
@@ -11,6 +12,7 @@
 //! - [`demo`] puts them together: watch the shop, write its policies, prove them.
 
 pub mod actor;
+pub mod cluster;
 pub mod demo;
 pub mod oracle;
 pub mod results;

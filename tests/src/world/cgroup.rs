@@ -62,7 +62,8 @@ pub(super) fn remove(root: &Path) -> Result<()> {
     last.with_context(|| format!("removing the cgroup {}", root.display()))
 }
 
-fn remove_tree(directory: &Path) -> std::io::Result<()> {
+/// Removes a tree of cgroups without processes.
+pub(crate) fn remove_tree(directory: &Path) -> std::io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {

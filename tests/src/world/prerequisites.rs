@@ -38,7 +38,8 @@ pub fn is_root() -> bool {
     ids.and_then(|ids| ids.split_whitespace().nth(1)) == Some("0")
 }
 
-fn find_in_path(program: &str) -> Option<PathBuf> {
+/// Where PATH has a program.
+pub(crate) fn find_in_path(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|directory| directory.join(program)).find(|candidate| candidate.is_file())
 }
@@ -78,7 +79,7 @@ pub fn program(name: &str) -> Result<PathBuf> {
 
 fn package(program: &str) -> &str {
     match program {
-        "netwright-actor" => "netwright-tests",
+        "netwright-actor" | "netwright-cluster" => "netwright-tests",
         other => other,
     }
 }

@@ -1,0 +1,77 @@
+//! `netwright-cluster`: a cluster for people, who start and remove it by hand, and the harness's own helper programs.
+
+use super::{Cluster, Options, door, guard};
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::io::{Write, stdout};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// Starts and removes a whole Kubernetes on this machine.
+#[derive(Debug, Parser)]
+#[command(name = "netwright-cluster")]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Start a cluster that stays until `down`; prints what a shell needs to use it
+    Up {
+        /// A new folder for its state, outside of /run and /var
+        directory: PathBuf,
+        /// 1 to 9, which decides names and addresses; the first free one unless given
+        #[arg(long)]
+        index: Option<u8>,
+        /// Number of nodes, 1 to 9
+        #[arg(long, default_value_t = 2)]
+        nodes: u8,
+        /// Addresses that the pods of one node share; a small number has them used again soon
+        #[arg(long, default_value_t = 200)]
+        pod_addresses: u8,
+        /// Images to load into every node, docker-archive files
+        #[arg(long = "image")]
+        images: Vec<PathBuf>,
+    },
+    /// Remove the cluster in a folder
+    Down {
+        /// The folder given to `up`
+        directory: PathBuf,
+    },
+    /// Remove a cluster when standard input ends
+    #[command(hide = true)]
+    Guard { directory: PathBuf },
+    /// Pass connections on from the socket on standard input
+    #[command(hide = true)]
+    Door { target: SocketAddr },
+}
+
+/// Does what the arguments say.
+///
+/// # Errors
+/// What could not be done, and why.
+pub fn run() -> Result<()> {
+    match Arguments::parse().verb {
+        Verb::Up { directory, index, nodes, pod_addresses, images } => {
+            let directory = Some(directory);
+            up(&Options { index, directory, nodes, pod_addresses, detached: true, ..Options::default() }, &images)
+        }
+        Verb::Down { directory } => guard::down(&directory.canonicalize()?),
+        Verb::Guard { directory } => guard::serve(&directory),
+        Verb::Door { target } => door::serve(target),
+    }
+}
+
+fn up(options: &Options, images: &[PathBuf]) -> Result<()> {
+    let begun = Instant::now();
+    let cluster = Cluster::start(options)?;
+    images.iter().try_for_each(|image| cluster.load(image))?;
+    let nodes: Vec<&str> = cluster.nodes().iter().map(|node| node.name.as_str()).collect();
+    let mut out = stdout().lock();
+    writeln!(out, "# {} nodes ({}) in {:.1} s", nodes.len(), nodes.join(", "), begun.elapsed().as_secs_f32())?;
+    writeln!(out, "# remove it with: netwright-cluster down {}", cluster.directory().display())?;
+    writeln!(out, "export KUBECONFIG={}", cluster.kubectl().kubeconfig().display())?;
+    Ok(())
+}
