@@ -10,6 +10,7 @@
 //! and knows neither Kubernetes clients nor kernels, so it builds wherever Rust does.
 
 pub mod activity;
+pub mod collector;
 pub mod coverage;
 pub mod edge;
 mod exact;
