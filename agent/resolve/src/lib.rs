@@ -8,4 +8,5 @@
 //! Both halves are pure: no clock, no network, no file. Whoever runs them passes text, flows and times in.
 
 pub mod inventory;
+pub mod live;
 pub mod resolve;

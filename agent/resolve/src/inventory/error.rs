@@ -160,16 +160,17 @@ fn item_suffix(item: Option<usize>) -> String {
 }
 
 /// What is wrong with one field of one object, before it is known what that means for the whole.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fault {
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {why}")]
+pub struct Fault {
     /// The field, as a path.
-    pub(super) field: String,
+    pub field: String,
     /// What is wrong with it; already escaped.
-    pub(super) why: String,
+    pub why: String,
 }
 
 impl Fault {
-    pub(super) fn new(field: impl Into<String>, why: impl fmt::Display) -> Self {
+    pub(crate) fn new(field: impl Into<String>, why: impl fmt::Display) -> Self {
         Self { field: field.into(), why: why.to_string() }
     }
 }

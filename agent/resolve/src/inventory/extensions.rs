@@ -31,10 +31,23 @@ fn webhook_clients(object: &Value) -> impl Iterator<Item = &Value> {
 fn all(kept: &Kept<Value>, services: impl Fn(&Value) -> Vec<&Value>) -> BTreeSet<ApiExtension> {
     let extensions = kept.values().flat_map(|entry| {
         let (kind, name) = (&entry.place.kind, &entry.place.name);
-        let services = services(&entry.object).into_iter().filter_map(service).collect::<Vec<_>>();
-        services.into_iter().map(|service| ApiExtension { kind: kind.into(), name: name.into(), service })
+        extension(kind, name, services(&entry.object))
     });
     extensions.collect()
+}
+
+/// The Services that one object makes the API server call.
+pub(crate) fn of_object(kind: &str, name: &str, object: &Value) -> BTreeSet<ApiExtension> {
+    let services = match kind {
+        "APIService" => object.pointer("/spec/service").into_iter().collect(),
+        _ => webhook_clients(object).collect(),
+    };
+    extension(kind, name, services).into_iter().collect()
+}
+
+fn extension(kind: &str, name: &str, services: Vec<&Value>) -> Vec<ApiExtension> {
+    let services = services.into_iter().filter_map(service);
+    services.map(|service| ApiExtension { kind: kind.into(), name: name.into(), service }).collect()
 }
 
 /// A `ServiceReference`; none where the object is not what its API says, since it then calls nothing either.

@@ -5,20 +5,20 @@
 //! records in a module of its own. Broken objects stop the reading unless they can be left out without a lie.
 
 mod document;
-mod error;
-mod extensions;
+pub(crate) mod error;
+pub(crate) mod extensions;
 mod fields;
 mod labels;
 mod manifests;
-mod nodes;
+pub(crate) mod nodes;
 mod objects;
-mod owners;
-mod pods;
-mod services;
+pub(crate) mod owners;
+pub(crate) mod pods;
+pub(crate) mod services;
 mod unique;
-mod workloads;
+pub(crate) mod workloads;
 
-pub use error::{InventoryError, InventoryWarning, KUBECTL_COMMAND, Place};
+pub use error::{Fault, InventoryError, InventoryWarning, KUBECTL_COMMAND, Place};
 pub use labels::is_stable_label;
 pub use manifests::{Manifest, Manifests, TargetPort, read_manifests};
 

@@ -4,6 +4,7 @@ use super::error::{Fault, InventoryError};
 use super::fields;
 use super::objects::{Entry, Objects, Report};
 use ipnet::IpNet;
+use k8s_openapi::api::batch::v1::CronJob as ApiCronJob;
 use k8s_openapi::api::core::v1::{Namespace as ApiNamespace, Node as ApiNode};
 use netwright_record::inventory::{CronJob, Namespace, Node, Pod, Policy};
 use serde_json::Value;
@@ -36,15 +37,31 @@ pub(super) fn nodes(objects: &Objects, pods: &[Pod], report: &mut Report) -> Res
 }
 
 fn node(object: &ApiNode, taken: &BTreeSet<IpAddr>) -> Result<Node, Fault> {
-    let pod_cidrs = pod_ranges(object)?;
-    let mut addresses = listed_addresses(object);
-    addresses.extend(pod_cidrs.iter().flat_map(own_addresses).filter(|ip| !taken.contains(ip)));
+    let mut node = listed(object)?;
+    let own = in_pod_ranges(&node).filter(|ip| !taken.contains(ip)).collect::<Vec<_>>();
+    add_addresses(&mut node, own);
+    Ok(node)
+}
+
+/// One node with the addresses that its object lists; see [`in_pod_ranges`].
+pub(crate) fn listed(object: &ApiNode) -> Result<Node, Fault> {
     Ok(Node {
         name: object.metadata.name.clone().unwrap_or_default().into(),
         labels: fields::labels(object.metadata.labels.as_ref()),
-        addresses: addresses.into_iter().collect(),
-        pod_cidrs: pod_cidrs.iter().map(IpNet::to_string).collect(),
+        addresses: listed_addresses(object).into_iter().collect(),
+        pod_cidrs: pod_ranges(object)?.iter().map(IpNet::to_string).collect(),
     })
+}
+
+/// The addresses in the pod ranges of `node` that are its own, unless a pod holds them.
+pub(crate) fn in_pod_ranges(node: &Node) -> impl Iterator<Item = IpAddr> + use<'_> {
+    node.pod_cidrs.iter().filter_map(|range| range.parse::<IpNet>().ok()).flat_map(|range| own_addresses(&range))
+}
+
+/// Adds addresses to those of `node`.
+pub(crate) fn add_addresses(node: &mut Node, more: impl IntoIterator<Item = IpAddr>) {
+    let all: BTreeSet<IpAddr> = node.addresses.drain(..).chain(more).collect();
+    node.addresses = all.into_iter().collect();
 }
 
 /// Among the addresses of a node are host names: those are passed over.
@@ -85,29 +102,34 @@ fn own_addresses(range: &IpNet) -> impl Iterator<Item = IpAddr> + use<> {
 
 /// All namespaces, with the label that the API server gives each.
 pub(super) fn namespaces(objects: &Objects) -> Vec<Namespace> {
-    let namespace = |(name, entry): (&String, &Entry<ApiNamespace>)| {
-        let mut labels = fields::labels(entry.object.metadata.labels.as_ref());
-        if !labels.contains_key(METADATA_NAME) {
-            labels.insert(METADATA_NAME, name);
-        }
-        Namespace { name: name.into(), labels }
-    };
-    objects.namespaces.iter().map(|((_, name, _), entry)| (name, entry)).map(namespace).collect()
+    objects.namespaces.iter().map(|((_, name, _), entry)| namespace(&entry.object, name)).collect()
+}
+
+/// One namespace.
+pub(crate) fn namespace(object: &ApiNamespace, name: &str) -> Namespace {
+    let mut labels = fields::labels(object.metadata.labels.as_ref());
+    if !labels.contains_key(METADATA_NAME) {
+        labels.insert(METADATA_NAME, name);
+    }
+    Namespace { name: name.into(), labels }
 }
 
 /// All CronJobs with their schedules.
 pub(super) fn cron_jobs(objects: &Objects) -> Vec<CronJob> {
     let entries = objects.cron_jobs.iter();
-    entries
-        .map(|((namespace, name, _), Entry { object, .. })| CronJob {
-            namespace: namespace.into(),
-            name: name.into(),
-            schedule: object.spec.as_ref().map(|spec| spec.schedule.clone()).unwrap_or_default(),
-            time_zone: object.spec.as_ref().and_then(|spec| spec.time_zone.clone()),
-            suspended: object.spec.as_ref().is_some_and(|spec| spec.suspend == Some(true)),
-            last_scheduled: fields::time(object.status.as_ref().and_then(|status| status.last_schedule_time.as_ref())),
-        })
-        .collect()
+    entries.map(|((namespace, name, _), entry)| cron_job(&entry.object, namespace, name)).collect()
+}
+
+/// One CronJob.
+pub(crate) fn cron_job(object: &ApiCronJob, namespace: &str, name: &str) -> CronJob {
+    CronJob {
+        namespace: namespace.into(),
+        name: name.into(),
+        schedule: object.spec.as_ref().map(|spec| spec.schedule.clone()).unwrap_or_default(),
+        time_zone: object.spec.as_ref().and_then(|spec| spec.time_zone.clone()),
+        suspended: object.spec.as_ref().is_some_and(|spec| spec.suspend == Some(true)),
+        last_scheduled: fields::time(object.status.as_ref().and_then(|status| status.last_schedule_time.as_ref())),
+    }
 }
 
 /// All NetworkPolicies, without what the API server adds for itself.
@@ -115,7 +137,7 @@ pub(super) fn policies(objects: &Objects) -> Vec<Policy> {
     objects.policies.values().map(|entry| Policy { manifest: without_bookkeeping(entry.object.clone()) }).collect()
 }
 
-fn without_bookkeeping(mut manifest: Value) -> Value {
+pub(crate) fn without_bookkeeping(mut manifest: Value) -> Value {
     if let Some(fields) = manifest.as_object_mut() {
         fields.remove("status");
     }

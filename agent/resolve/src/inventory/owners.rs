@@ -6,14 +6,15 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 use netwright_record::inventory::WorkloadRef;
 use std::collections::{BTreeMap, BTreeSet};
 
-const POD_TEMPLATE_HASH: &str = "pod-template-hash";
+/// The label by which a Deployment tells its ReplicaSets apart.
+pub(crate) const POD_TEMPLATE_HASH: &str = "pod-template-hash";
 
 /// The controllers that only pass ownership on: their names change with each rollout or run.
 ///
 /// A Deployment, StatefulSet or DaemonSet ends the chain even where a custom resource owns it: it has a selector of
 /// its own, and one custom resource may own several with different tasks.
 #[derive(Debug, Default)]
-pub(super) struct Owners {
+pub(crate) struct Owners {
     /// (namespace, name) of each ReplicaSet, and its controller.
     replica_sets: BTreeMap<(String, String), Option<(String, String)>>,
     /// (namespace, name) of each Job, and its controller.
@@ -32,24 +33,57 @@ impl Owners {
     }
 
     /// The workload of the pod that `metadata` belongs to.
-    pub(super) fn of_pod(&self, namespace: &str, metadata: &ObjectMeta) -> WorkloadRef {
-        let owner = controller(metadata);
-        let (kind, name) = match owner {
-            Some(owner) if owner.kind == "ReplicaSet" => self.of_replica_set(namespace, &owner.name, metadata),
-            Some(owner) if owner.kind == "Job" => self.of_job(namespace, &owner.name),
+    pub(crate) fn of_pod(&self, namespace: &str, metadata: &ObjectMeta) -> WorkloadRef {
+        let owner = controller(metadata).map(|owner| (owner.kind.as_str(), owner.name.as_str()));
+        let hash = metadata.labels.as_ref().and_then(|labels| labels.get(POD_TEMPLATE_HASH));
+        self.of(namespace, metadata.name.as_deref().unwrap_or_default(), owner, hash.map(String::as_str))
+    }
+
+    /// The workload of the pod `pod`, given kind and name of its controller, and its label `pod-template-hash`.
+    pub(crate) fn of(
+        &self,
+        namespace: &str,
+        pod: &str,
+        controller: Option<(&str, &str)>,
+        hash: Option<&str>,
+    ) -> WorkloadRef {
+        let (kind, name) = match controller {
+            Some(("ReplicaSet", name)) => self.of_replica_set(namespace, name, hash),
+            Some(("Job", name)) => self.of_job(namespace, name),
             // A static pod: the kubelet that runs it is its owner.
-            Some(owner) if owner.kind == "Node" => own_name(metadata),
-            Some(owner) => (owner.kind.clone(), owner.name.clone()),
-            None => own_name(metadata),
+            Some(("Node", _)) | None => ("Pod".to_owned(), pod.to_owned()),
+            Some((kind, name)) => (kind.to_owned(), name.to_owned()),
         };
         WorkloadRef { namespace: namespace.into(), kind: kind.into(), name: name.into() }
     }
 
-    fn of_replica_set(&self, namespace: &str, name: &str, pod: &ObjectMeta) -> (String, String) {
+    /// Notes the controller of a ReplicaSet or a Job, or that there is a CronJob of this name. Other kinds are passed over.
+    pub(crate) fn note(&mut self, kind: &str, namespace: &str, name: &str, controller: Option<(String, String)>) {
+        let key = (namespace.to_owned(), name.to_owned());
+        match kind {
+            "ReplicaSet" => _ = self.replica_sets.insert(key, controller),
+            "Job" => _ = self.jobs.insert(key, controller),
+            "CronJob" => _ = self.cron_jobs.insert(key),
+            _ => {}
+        }
+    }
+
+    /// Forgets what [`Owners::note`] noted.
+    pub(crate) fn forget(&mut self, kind: &str, namespace: &str, name: &str) {
+        let key = (namespace.to_owned(), name.to_owned());
+        match kind {
+            "ReplicaSet" => _ = self.replica_sets.remove(&key),
+            "Job" => _ = self.jobs.remove(&key),
+            "CronJob" => _ = self.cron_jobs.remove(&key),
+            _ => {}
+        }
+    }
+
+    fn of_replica_set(&self, namespace: &str, name: &str, hash: Option<&str>) -> (String, String) {
         match self.replica_sets.get(&(namespace.to_owned(), name.to_owned())) {
             Some(Some(owner)) => owner.clone(),
             Some(None) => ("ReplicaSet".to_owned(), name.to_owned()),
-            None => match deployment_name(name, pod) {
+            None => match deployment_name(name, hash) {
                 Some(deployment) => ("Deployment".to_owned(), deployment.to_owned()),
                 None => ("ReplicaSet".to_owned(), name.to_owned()),
             },
@@ -71,7 +105,7 @@ impl Owners {
 }
 
 /// The owner that controls an object, if one does.
-pub(super) fn controller(metadata: &ObjectMeta) -> Option<&OwnerReference> {
+pub(crate) fn controller(metadata: &ObjectMeta) -> Option<&OwnerReference> {
     metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true))
 }
 
@@ -84,14 +118,9 @@ fn controllers<T: Metadata<Ty = ObjectMeta>>(kept: &Kept<T>) -> BTreeMap<(String
         .collect()
 }
 
-fn own_name(metadata: &ObjectMeta) -> (String, String) {
-    ("Pod".to_owned(), metadata.name.clone().unwrap_or_default())
-}
-
 /// A Deployment names its ReplicaSets `<deployment>-<pod-template-hash>`.
-fn deployment_name<'a>(replica_set: &'a str, pod: &ObjectMeta) -> Option<&'a str> {
-    let hash = pod.labels.as_ref()?.get(POD_TEMPLATE_HASH)?;
-    replica_set.strip_suffix(hash.as_str())?.strip_suffix('-').filter(|name| !name.is_empty())
+fn deployment_name<'a>(replica_set: &'a str, hash: Option<&str>) -> Option<&'a str> {
+    replica_set.strip_suffix(hash?)?.strip_suffix('-').filter(|name| !name.is_empty())
 }
 
 /// A CronJob names its Jobs `<cronjob>-<minutes since the epoch>`.

@@ -32,7 +32,8 @@ pub(super) fn read(
     Ok(pods)
 }
 
-fn pod(object: &ApiPod, namespace: &str, owners: &Owners, now: Time) -> Result<Pod, Fault> {
+/// One pod. `now` ends the time of one that is over, but not since when.
+pub(crate) fn pod(object: &ApiPod, namespace: &str, owners: &Owners, now: Time) -> Result<Pod, Fault> {
     let metadata = &object.metadata;
     let spec = object.spec.as_ref().ok_or_else(|| Fault::new("spec", "is missing"))?;
     let host_network = spec.host_network == Some(true);
@@ -51,7 +52,7 @@ fn pod(object: &ApiPod, namespace: &str, owners: &Owners, now: Time) -> Result<P
 }
 
 /// The UID in the pod's cgroup path. For a static pod that is not the UID of the API's image of it.
-pub(super) fn uid(object: &ApiPod) -> Option<Name> {
+pub(crate) fn uid(object: &ApiPod) -> Option<Name> {
     let metadata = &object.metadata;
     let own = metadata.annotations.as_ref().and_then(|annotations| annotations.get(STATIC_POD_UID));
     fields::name(own).or_else(|| fields::name(metadata.uid.as_ref()))

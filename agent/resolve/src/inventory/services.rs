@@ -11,10 +11,11 @@ use netwright_record::inventory::{Backend, ContainerPort, HeldAddress, Service, 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-const SERVICE_NAME: &str = "kubernetes.io/service-name";
+/// The label of an EndpointSlice that names its Service.
+pub(crate) const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
 /// The endpoints of one Service: address and pod UID, and the ports there.
-type Endpoints = BTreeMap<(IpAddr, Option<Name>), BTreeSet<ContainerPort>>;
+pub(crate) type Endpoints = BTreeMap<(IpAddr, Option<Name>), BTreeSet<ContainerPort>>;
 
 /// All Services, with their endpoints whether ready or not: a connection may have been made before or after.
 pub(super) fn read(objects: &Objects, report: &mut Report) -> Result<Vec<Service>, InventoryError> {
@@ -39,7 +40,8 @@ fn backend(((ip, pod_uid), ports): ((IpAddr, Option<Name>), BTreeSet<ContainerPo
     Backend { address: HeldAddress { ip, from: None, until: None }, pod_uid, ports: ports.into_iter().collect() }
 }
 
-fn service(object: &ApiService, namespace: &str, name: &str) -> Result<Service, Fault> {
+/// One Service, without its backends.
+pub(crate) fn service(object: &ApiService, namespace: &str, name: &str) -> Result<Service, Fault> {
     let spec = object.spec.as_ref().ok_or_else(|| Fault::new("spec", "is missing"))?;
     Ok(Service {
         namespace: namespace.into(),
@@ -113,7 +115,8 @@ fn endpoints(objects: &Objects, report: &mut Report) -> Result<BTreeMap<(String,
             continue;
         }
         let found = services.entry((namespace.clone(), service.clone())).or_default();
-        if let Err(fault) = add_slice(object, &uids, found) {
+        let running = |uid: Name| uids.get(uid.as_str()).cloned().unwrap_or(uid);
+        if let Err(fault) = add_slice(object, running, found) {
             report.fault(place, fault)?;
         }
     }
@@ -126,10 +129,11 @@ fn running_uids(objects: &Objects) -> BTreeMap<&str, Name> {
     pods.filter_map(|entry| Some((entry.object.metadata.uid.as_deref()?, pods::uid(&entry.object)?))).collect()
 }
 
-fn add_slice(slice: &EndpointSlice, uids: &BTreeMap<&str, Name>, found: &mut Endpoints) -> Result<(), Fault> {
+/// Adds the endpoints of one slice. `uid` turns the UID of a pod in the API into the one it runs under.
+pub(crate) fn add_slice(slice: &EndpointSlice, uid: impl Fn(Name) -> Name, found: &mut Endpoints) -> Result<(), Fault> {
     let ports = slice_ports(slice)?;
     for (index, endpoint) in slice.endpoints.iter().enumerate() {
-        let pod_uid = pod_uid(endpoint).map(|uid| uids.get(uid.as_str()).cloned().unwrap_or(uid));
+        let pod_uid = pod_uid(endpoint).map(&uid);
         for text in &endpoint.addresses {
             let ip = fields::address(text, || format!("endpoints[{index}].addresses"))?;
             found.entry((ip, pod_uid.clone())).or_default().extend(ports.iter().cloned());

@@ -54,6 +54,14 @@ pub(super) enum Server<'a> {
     Outside,
 }
 
+/// Targets of a Service port that are the same whenever there are any.
+#[derive(Debug)]
+struct Fixed {
+    targets: Arc<Targets>,
+    /// Whether there are any at all times.
+    at_all_times: bool,
+}
+
 /// Everything that is looked up while resolving.
 #[derive(Debug)]
 pub(super) struct Index<'a> {
@@ -61,8 +69,8 @@ pub(super) struct Index<'a> {
     addresses: PodAddresses<'a>,
     nodes: Nodes<'a>,
     services: Services<'a>,
-    /// The targets of Service ports that are the same at all times, by namespace, name, protocol and port.
-    targets: BTreeMap<(&'a str, &'a str, Protocol, u16), Arc<Targets>>,
+    /// The targets of Service ports that need not be looked for anew, by namespace, name, protocol and port.
+    targets: BTreeMap<(&'a str, &'a str, Protocol, u16), Fixed>,
 }
 
 impl<'a> Index<'a> {
@@ -76,8 +84,8 @@ impl<'a> Index<'a> {
         };
         for service in &inventory.services {
             for port in service.ports.iter().map(|port| Port { service, port }) {
-                if let Some(targets) = index.timeless_targets(port) {
-                    index.targets.insert(port_key(port), Arc::new(targets));
+                if let Some(targets) = index.fixed_targets(port) {
+                    index.targets.insert(port_key(port), targets);
                 }
             }
         }
@@ -170,7 +178,8 @@ impl<'a> Index<'a> {
     /// What answers behind a Service port.
     pub(super) fn targets(&self, port: Port<'a>, span: Span) -> Result<Arc<Targets>, Reason> {
         let targets = match self.targets.get(&port_key(port)) {
-            Some(targets) => Arc::clone(targets),
+            Some(known) if known.at_all_times || port.targets(span).next().is_some() => Arc::clone(&known.targets),
+            Some(_) => Arc::default(),
             None => Arc::new(self.targets_during(port, span)),
         };
         if targets.is_empty() {
@@ -200,12 +209,16 @@ impl<'a> Index<'a> {
         targets
     }
 
-    /// The targets of a port, if they do not depend on the time: a backend without a UID is found by its address.
-    fn timeless_targets(&self, port: Port<'a>) -> Option<Targets> {
+    /// The targets of a port, if they do not depend on the time, or on nothing but whether there was a backend at all: pods
+    /// come and go, and the workload stays. A backend without a UID is found by its address, and so at its time.
+    fn fixed_targets(&self, port: Port<'a>) -> Option<Fixed> {
         let known = |backend: &Backend| backend.pod_uid.as_deref().is_some_and(|uid| self.pods.contains_key(uid));
-        let fixed = port.is_timeless() && (port.is_api_server() || port.service.backends.iter().all(known));
+        if !port.is_api_server() && !port.service.backends.iter().all(known) {
+            return None;
+        }
         let any_time = Span { first: netwright_record::Time::MIN, last: netwright_record::Time::MAX };
-        fixed.then(|| self.targets_during(port, any_time))
+        let (targets, at_all_times) = (self.targets_during(port, any_time), port.is_timeless());
+        (at_all_times || targets.len() == 1).then(|| Fixed { targets: Arc::new(targets), at_all_times })
     }
 
     /// Who a backend is, and on which node.
