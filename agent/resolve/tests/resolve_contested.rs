@@ -4,7 +4,7 @@ mod world;
 
 use netwright_record::inventory::Inventory;
 use netwright_record::{Edge, Flow};
-use netwright_resolve::resolve::{Resolution, resolve};
+use netwright_resolve::resolve::{Resolution, Resolver, resolve};
 use world::{FlowExt, add_pod, brief, egress, ingress, pod, pod_at, world};
 
 const CONTESTED: &str = "10.244.2.40";
@@ -99,4 +99,19 @@ fn a_pod_that_never_had_the_address_is_no_witness() {
     let server = ingress("n1", pod("cart-1"), CONTESTED, 8080).during(8, 14);
     let elsewhere = egress("n2", pod_at("db-1", "10.244.2.30"), "10.244.1.20", 8080).during(8, 8);
     assert_eq!(resolved(&[server, elsewhere]).unresolved.len(), 1);
+}
+
+#[test]
+fn a_witness_may_come_with_another_portion() {
+    let inventory = handed_on();
+    let resolver = Resolver::new(&inventory);
+    let (client, witness) = (client().times(3, 0), heard_by("late", 14, 3));
+    assert!(resolver.is_witness(&client) && resolver.is_witness(&witness));
+    assert!(!resolver.is_witness(&client.clone().during(60, 61)), "long after");
+    assert!(!resolver.is_witness(&egress("n1", pod("front-1"), "10.244.2.30", 1)), "never handed on");
+    assert_eq!(resolver.sight(&[client.clone()]).unresolved.len(), 1);
+    let sighted = resolver.sight_beside(&[client], &[witness]);
+    assert_eq!(sighted.unresolved, []);
+    let edges: Vec<_> = resolver.finish(sighted.statements, []).edges;
+    assert_eq!(edges, [], "what the server says is said once, with its own portion");
 }

@@ -5,6 +5,7 @@
 
 use super::error::{ReadError, Warning};
 use super::parallel::{CHUNK, Chunk, ParsedChunk, parse_all};
+use super::parse::parse;
 use super::{FORMAT, Header, LONGEST_LINE, Record, current_format};
 use crate::Observation;
 use crate::coverage::Coverage;
@@ -34,10 +35,8 @@ pub fn read_path(path: &Path) -> Result<(Observation, Vec<Warning>), ReadError> 
 /// count of records and records of an unknown kind; a bad line that is followed by others is an error with its number.
 pub fn read(mut input: impl Read, path: &Path) -> Result<(Observation, Vec<Warning>), ReadError> {
     let io_error = |source| ReadError::Io { path: path.into(), source };
-    let mut start = Vec::new();
-    input.by_ref().take(ZSTD_MAGIC.len() as u64).read_to_end(&mut start).map_err(io_error)?;
-    let compressed = start == ZSTD_MAGIC;
-    let input = BufReader::new(Cursor::new(start).chain(input));
+    let (start, compressed) = beginning(&mut input).map_err(io_error)?;
+    let input = BufReader::new(start.chain(input));
     let mut reading = Reading::new(path, compressed);
     if compressed {
         let decoder = zstd::stream::read::Decoder::with_buffer(input).map_err(io_error)?;
@@ -46,6 +45,33 @@ pub fn read(mut input: impl Read, path: &Path) -> Result<(Observation, Vec<Warni
         reading.lines(input)?;
     }
     reading.finish()
+}
+
+/// Reads what stands before the first flow, edge or unresolved flow: in what is written here, everything else. O(that part).
+///
+/// # Errors
+///
+/// As [`read`]; also where the file is cut short within that part.
+pub fn read_head(mut input: impl Read, path: &Path) -> Result<Observation, ReadError> {
+    let io_error = |source| ReadError::Io { path: path.into(), source };
+    let (start, compressed) = beginning(&mut input).map_err(io_error)?;
+    let input = BufReader::new(start.chain(input));
+    let mut reading = Reading::new(path, compressed);
+    if compressed {
+        let decoder = zstd::stream::read::Decoder::with_buffer(input).map_err(io_error)?;
+        reading.head(BufReader::new(decoder))?;
+    } else {
+        reading.head(input)?;
+    }
+    reading.finish().map(|(head, _)| head)
+}
+
+/// The first bytes, and whether they say that the rest is compressed.
+fn beginning(input: &mut impl Read) -> io::Result<(Cursor<Vec<u8>>, bool)> {
+    let mut start = Vec::new();
+    input.take(ZSTD_MAGIC.len() as u64).read_to_end(&mut start)?;
+    let compressed = start == ZSTD_MAGIC;
+    Ok((Cursor::new(start), compressed))
 }
 
 /// The state of reading one file.
@@ -147,11 +173,40 @@ impl<'a> Reading<'a> {
         }
     }
 
+    /// Takes lines up to the first that is part of what was seen.
+    fn head(&mut self, input: impl BufRead) -> Result<(), ReadError> {
+        let mut lines = Lines { input, compressed: self.compressed, stop: None };
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            lines.stop = lines.line(&mut line);
+            if lines.stop.is_some() {
+                return self.stopped(lines.stop);
+            }
+            if line.trim_ascii().is_empty() {
+                self.lines += 1;
+                continue;
+            }
+            match parse(&line) {
+                Ok(Record::Flow(_) | Record::Edge(_) | Record::Unresolved(_)) => return Ok(()),
+                Ok(record) => {
+                    self.lines += 1;
+                    self.take(record, &line)?;
+                }
+                Err(error) => self.bad(&error, &line)?,
+            }
+        }
+    }
+
     fn lines(&mut self, input: impl BufRead) -> Result<(), ReadError> {
         let mut lines = Lines { input, compressed: self.compressed, stop: None };
         parse_all(|| lines.chunk(), |chunk| self.chunk(chunk))?;
+        self.stopped(lines.stop)
+    }
+
+    fn stopped(&mut self, stop: Option<Stop>) -> Result<(), ReadError> {
         let path = self.path.into();
-        match lines.stop {
+        match stop {
             // A line that was cut off stands before it, or after it nothing.
             Some(Stop::CutShort(reason)) => self.cut_short = self.cut_short.take().or(Some(reason)),
             Some(Stop::TooLong) => return Err(ReadError::LineTooLong { path, line: self.lines + 1 }),

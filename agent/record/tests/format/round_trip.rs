@@ -98,3 +98,16 @@ proptest! {
         comes_back(&observation);
     }
 }
+
+#[test]
+fn the_head_is_everything_before_what_was_seen() {
+    let mut whole = sample();
+    whole.sort();
+    for bytes in [compressed(&whole), plain(&whole).into_bytes()] {
+        let head = file::read_head(bytes.as_slice(), Path::new("x")).unwrap();
+        assert_eq!((&head.header, &head.coverage, &head.inventory), (&whole.header, &whole.coverage, &whole.inventory));
+        assert!(head.flows.is_empty() && head.edges.is_empty() && head.unresolved.is_empty());
+    }
+    let error = file::read_head("{}\n".as_bytes(), Path::new("x")).unwrap_err();
+    assert!(error.to_string().contains('x'), "{error}");
+}

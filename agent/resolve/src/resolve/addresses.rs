@@ -1,10 +1,14 @@
 //! Which pod held an address at a time. Addresses are used again: the pod that holds one now may not be the one that
 //! spoke from it.
 
+use jiff::SignedDuration;
 use netwright_record::Time;
 use netwright_record::inventory::Pod;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+
+/// How long before or after a flow an address may have changed hands for the flow to tell something about it.
+const ABOUT: SignedDuration = SignedDuration::from_mins(5);
 
 /// The time of a flow, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +96,16 @@ impl<'a> PodAddresses<'a> {
             }
             Some(_) => Held::ChangedHands,
         }
+    }
+
+    /// Whether pods of different workloads held `ip` at about the time of `span`.
+    pub(super) fn is_handed_on(&self, ip: IpAddr, span: Span) -> bool {
+        if self.holdings.get(&ip).is_none_or(|holdings| holdings.len() < 2) {
+            return false;
+        }
+        let (first, last) = (span.first.saturating_sub(ABOUT), span.last.saturating_add(ABOUT));
+        let found = self.overlapping(ip, Span { first: first.unwrap_or(span.first), last: last.unwrap_or(span.last) });
+        found.windows(2).any(|pair| matches!(pair, [one, other] if one.pod.workload != other.pod.workload))
     }
 
     fn overlapping(&self, ip: IpAddr, span: Span) -> Vec<Holding<'a>> {

@@ -22,10 +22,15 @@ type Witnesses<'f> = BTreeMap<IpAddr, Vec<&'f Flow>>;
 
 /// Explains those of the `contested` flows that `flows` account for; the others are unresolved.
 /// O(flows), and for each contested flow the flows at the other end's address.
-pub(super) fn settle(index: &Index<'_>, flows: &[Flow], contested: &[&Flow], sighted: &mut Sighted) {
+pub(super) fn settle<'f>(
+    index: &Index<'_>,
+    flows: impl Iterator<Item = &'f Flow>,
+    contested: &[&Flow],
+    sighted: &mut Sighted,
+) {
     let addresses: BTreeSet<IpAddr> = contested.iter().map(|flow| flow.remote.to_canonical()).collect();
     let mut witnesses = Witnesses::new();
-    for flow in flows.iter().filter(|_| !addresses.is_empty()) {
+    for flow in flows.filter(|_| !addresses.is_empty()) {
         if let (Local::Pod { .. }, Some(ip)) = (&flow.local, flow.local.ip().map(|ip| ip.to_canonical()))
             && addresses.contains(&ip)
         {

@@ -244,6 +244,13 @@ impl<'a> Index<'a> {
         }
     }
 
+    /// See [`super::Resolver::is_witness`].
+    pub(super) fn is_witness(&self, flow: &Flow) -> bool {
+        let span = Span::of(&flow.activity);
+        let mut ends = flow.local.ip().into_iter().chain([flow.remote]);
+        ends.any(|ip| self.addresses.is_handed_on(ip.to_canonical(), span))
+    }
+
     fn inside(&self, ip: IpAddr, span: Span) -> Result<Option<Inside<'a>>, Reason> {
         match (self.addresses.holder(ip, span, None), self.nodes.at(ip)) {
             (Held::By(pod), _) => Ok(Some(Inside::Pod(pod))),

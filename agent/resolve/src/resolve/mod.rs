@@ -88,9 +88,20 @@ impl<'a> Resolver<'a> {
         Resolution { dropped: sighted.dropped, ..self.finish(sighted.statements, unresolved) }
     }
 
-    /// What one portion of flows says. The portion should hold both ends of a connection to or from an address that changed
-    /// hands at that time, for then one end tells who the other was.
+    /// What one portion of flows says. See [`Resolver::sight_beside`].
     pub fn sight(&self, flows: &[Flow]) -> Sighted {
+        self.sight_beside(flows, &[])
+    }
+
+    /// Whether an end of `flow` has an address that pods of different workloads held, one soon after the other, at about that time. Such flows
+    /// are the witnesses of each other.
+    pub fn is_witness(&self, flow: &Flow) -> bool {
+        self.index.is_witness(flow)
+    }
+
+    /// What one portion of flows says. Where the time alone does not tell whose an address was, the other end of the same connections
+    /// does, if it is in the portion or among the `witnesses`, which say nothing else.
+    pub fn sight_beside(&self, flows: &[Flow], witnesses: &[Flow]) -> Sighted {
         let mut sighted = Sighted::default();
         let mut contested = Vec::new();
         for flow in flows {
@@ -111,7 +122,7 @@ impl<'a> Resolver<'a> {
                 Sighting::Ambiguous(ambiguous) => sighted.statements.ambiguous(flow, ambiguous),
             }
         }
-        contested::settle(&self.index, flows, &contested, &mut sighted);
+        contested::settle(&self.index, flows.iter().chain(witnesses), &contested, &mut sighted);
         sighted
     }
 
