@@ -1,1 +1,3 @@
 //! Takes what the agents of a cluster saw, names both ends, keeps the window: the library behind `netwright-collector`.
+
+pub mod watch;

@@ -109,7 +109,7 @@ fn a_witness_may_come_with_another_portion() {
     assert!(resolver.is_witness(&client) && resolver.is_witness(&witness));
     assert!(!resolver.is_witness(&client.clone().during(60, 61)), "long after");
     assert!(!resolver.is_witness(&egress("n1", pod("front-1"), "10.244.2.30", 1)), "never handed on");
-    assert_eq!(resolver.sight(&[client.clone()]).unresolved.len(), 1);
+    assert_eq!(resolver.sight(std::slice::from_ref(&client)).unresolved.len(), 1);
     let sighted = resolver.sight_beside(&[client], &[witness]);
     assert_eq!(sighted.unresolved, []);
     let edges: Vec<_> = resolver.finish(sighted.statements, []).edges;
