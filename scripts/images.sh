@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds images as docker-archive files, without Docker: images.sh DIRECTORY NAME…. Names: agent, collector, actor,
 # busybox, coredns, postgresql, redis. Without names, the first three. The same binaries give the same bytes.
-# NETWRIGHT_IMAGE_PROFILE is the Cargo profile of the binaries (release). Needs root and buildah (setup.sh cluster).
+# An image is localhost/netwright-NAME:test; NETWRIGHT_IMAGE_TAG is another tag. NETWRIGHT_IMAGE_PROFILE is the Cargo profile
+# of the binaries (release). Needs root and buildah (setup.sh cluster).
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -10,14 +11,13 @@ profile=${NETWRIGHT_IMAGE_PROFILE:-release}
 triple=$(uname -m)-unknown-linux-gnu
 target=${CARGO_TARGET_DIR:-$root/target}/static
 
-# Packages are built together: by itself each would have features of its own, and dependencies would be built twice.
+# Arguments are those of Cargo that name packages and binaries. All at once: by itself each would have features of its own,
+# and what several depend on would be built for each.
 build_binaries() {
   say "static binaries ($profile): $*"
-  local package arguments=()
-  for package in "$@"; do arguments+=(-p "$package"); done
   # With --target the flags are not those of build scripts and procedural macros, which cannot be static.
   RUSTFLAGS="-C target-feature=+crt-static" CARGO_TARGET_DIR=$target \
-    cargo build --locked --quiet --bins --profile "$profile" --target "$triple" "${arguments[@]}"
+    cargo build --locked --quiet --profile "$profile" --target "$triple" "$@"
 }
 
 binary() {
@@ -83,16 +83,15 @@ file_of() {
   esac
 }
 
-# Storage of our own: nothing is left in the machine's, and no image there is used. Version tags are for what is shipped.
+# Storage of our own: nothing is left in the machine's, and no image there is used.
 package() {
-  local name=$1 tag=localhost/netwright-$1:test context storage=("${buildah[@]}")
-  context=$work/$name
+  local name=$1 tag=localhost/netwright-$1:${NETWRIGHT_IMAGE_TAG:-test} context=$work/$1
   mkdir -p "$context"
   contents "$name" "$context"
-  "${storage[@]}" build --quiet --isolation chroot --timestamp 0 --build-arg "VERSION=$version" \
+  "${buildah[@]}" build --quiet --isolation chroot --timestamp 0 --build-arg "VERSION=$version" \
     --file "$(file_of "$name")" --tag "$tag" "$context" >/dev/null
   rm -f "$work/$name.tar"
-  "${storage[@]}" push --quiet "$tag" "docker-archive:$work/$name.tar:$tag"
+  "${buildah[@]}" push --quiet "$tag" "docker-archive:$work/$name.tar:$tag"
   mv "$work/$name.tar" "$directory/$name.tar"
   say "$directory/$name.tar: $tag, $(du -h "$directory/$name.tar" | cut -f 1)"
 }
@@ -109,12 +108,12 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 buildah=(buildah --storage-driver vfs --root "$work/storage" --runroot "$work/run")
 
-packages=()
+built=()
 for name in "${names[@]}"; do
   case $name in
-    agent | collector) packages+=("netwright-$name") ;;
-    actor) packages+=(netwright-tests) ;;
+    agent | collector) built+=(-p "netwright-$name" --bin "netwright-$name") ;;
+    actor) built+=(-p netwright-tests --bin netwright-actor) ;;
   esac
 done
-[ ${#packages[@]} = 0 ] || build_binaries "${packages[@]}"
+[ ${#built[@]} = 0 ] || build_binaries "${built[@]}"
 for name in "${names[@]}"; do package "$name"; done

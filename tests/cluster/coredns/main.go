@@ -18,9 +18,10 @@ import (
 )
 
 func main() {
-	// The order in which a query passes the plugins, whatever their order in the Corefile.
+	// The order in which a query passes the plugins, whatever their order in the Corefile. Templates come after what is
+	// known for certain, so that one of them can say of all other names that there is none.
 	dnsserver.Directives = []string{
-		"reload", "errors", "log", "health", "ready", "cache", "template", "hosts", "kubernetes", "forward",
+		"reload", "errors", "log", "health", "ready", "cache", "hosts", "kubernetes", "template", "forward",
 	}
 	coremain.Run()
 }

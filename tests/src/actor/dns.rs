@@ -1,6 +1,7 @@
 //! DNS roles: a server with a zone file that forwards what it does not know, and the stub resolver of the clients.
 
 use super::Options;
+use super::pace::Pace;
 use super::udp;
 use anyhow::{Context, Result, bail};
 use simple_dns::rdata::{A, AAAA, CNAME, RData};
@@ -38,6 +39,12 @@ pub(super) fn serve(options: &Options) -> Result<()> {
             let _ = socket.send_to(&answer, from);
         }
     }
+}
+
+/// Asks for `name=` at each beat, and connects to nothing.
+pub(super) fn query(options: &Options) -> Result<()> {
+    let name: String = options.required("name")?;
+    Pace::new(options)?.run(|| options.resolve(&name).map(drop))
 }
 
 fn parse_zone(text: &str) -> Result<Zone> {

@@ -3,7 +3,7 @@
 use super::dns;
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -57,22 +57,46 @@ impl Options {
         Ok(self.optional(key)?.map(Duration::from_millis))
     }
 
-    /// The server to call, `to=HOST:PORT`. A host that is a name is asked for at `resolver=` each time: a client that
-    /// keeps an answer for ever would hide what a name led to.
+    /// The server to call, `to=HOST:PORT`. A host that is a name is asked for each time, at `resolver=` or as the libc of this
+    /// process does it: a client that keeps an answer for ever would hide what a name led to.
     ///
     /// # Errors
     /// A malformed address, or a name that the resolver does not know.
     pub fn server(&self) -> Result<SocketAddr> {
-        let to: String = self.required("to")?;
-        if let Ok(address) = to.parse() {
-            return Ok(address);
-        }
+        let (host, port) = self.target()?;
+        Ok(SocketAddr::new(host.parse().or_else(|_| self.resolve(host))?, port))
+    }
+
+    /// The two parts of `to=HOST:PORT`, without the brackets of an IPv6 address.
+    ///
+    /// # Errors
+    /// No port, or one that is no number.
+    pub(super) fn target(&self) -> Result<(&str, u16)> {
+        let to = self.0.get("to").context("option to=… is missing")?;
         let (host, port) = to.rsplit_once(':').with_context(|| format!("option to={to:?} has no port"))?;
-        let address = match host.parse::<IpAddr>() {
-            Ok(address) => address,
-            Err(_) => dns::lookup(self.required("resolver")?, host, self.optional("family")?.unwrap_or(4))?,
-        };
-        Ok(SocketAddr::new(address, port.parse().with_context(|| format!("the port of to={to:?}"))?))
+        let port = port.parse().with_context(|| format!("the port of to={to:?}"))?;
+        Ok((host.trim_start_matches('[').trim_end_matches(']'), port))
+    }
+
+    /// An address of `host`, of the family in `family=` (4 or 6) if there is one.
+    ///
+    /// # Errors
+    /// The resolver knows none.
+    pub(super) fn resolve(&self, host: &str) -> Result<IpAddr> {
+        let family: Option<u8> = self.optional("family")?;
+        if let Some(resolver) = self.optional("resolver")? {
+            return dns::lookup(resolver, host, family.unwrap_or(4));
+        }
+        let found = (host, 0).to_socket_addrs().with_context(|| format!("looking up {host}"))?;
+        let mut wanted = found.filter(|address| family.is_none_or(|family| address.is_ipv6() == (family == 6)));
+        Ok(wanted.next().with_context(|| format!("{host} has no address of family {family:?}"))?.ip())
+    }
+
+    /// The same, with `key=value` where `key` is not there.
+    #[must_use]
+    pub(super) fn or(mut self, key: &str, value: &str) -> Self {
+        self.0.entry(key.to_owned()).or_insert_with(|| value.to_owned());
+        self
     }
 }
 
@@ -91,9 +115,9 @@ mod tests {
     }
 
     #[test]
-    fn a_name_without_a_resolver_is_refused() {
-        let error = options(&["to=api.shop:80"]).unwrap().server().unwrap_err();
-        assert!(error.to_string().contains("resolver"), "{error}");
+    fn a_name_without_a_resolver_is_looked_up_as_libc_does() {
+        let given = options(&["to=localhost:80", "family=4"]).unwrap();
+        assert_eq!(given.server().unwrap(), "127.0.0.1:80".parse().unwrap());
     }
 
     #[test]

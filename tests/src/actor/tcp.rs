@@ -23,20 +23,27 @@ pub(super) fn serve_echo(options: &Options) -> Result<()> {
 
 /// Answers every request with a short page and closes.
 pub(super) fn serve_http(options: &Options) -> Result<()> {
-    serve(options, |mut stream| {
-        let mut lines = BufReader::new(stream.try_clone()?).lines();
-        while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
-        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n")?;
-        Ok(())
-    })
+    serve(options, |mut stream| answer_http(&mut stream))
 }
 
-fn serve(options: &Options, answer: fn(TcpStream) -> Result<()>) -> Result<()> {
+/// Reads one request and answers it.
+pub(super) fn answer_http(stream: &mut (impl Read + Write)) -> Result<()> {
+    let mut lines = BufReader::new(&mut *stream).lines();
+    while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
+    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n")?;
+    Ok(())
+}
+
+/// Listens on `on=`, and has each connection answered in a thread of its own.
+pub(super) fn serve(
+    options: &Options,
+    answer: impl Fn(TcpStream) -> Result<()> + Clone + Send + 'static,
+) -> Result<()> {
     let address: SocketAddr = options.required("on")?;
     let listener = TcpListener::bind(address).with_context(|| format!("listening on {address}"))?;
     say("listening")?;
     for stream in listener.incoming() {
-        let stream = stream?;
+        let (stream, answer) = (stream?, answer.clone());
         // A client that went away in mid-answer is the client's affair.
         spawn(move || answer(stream));
     }
@@ -46,15 +53,26 @@ fn serve(options: &Options, answer: fn(TcpStream) -> Result<()>) -> Result<()> {
 /// Opens a connection for each request. `warm=N` asks the resolver N times before the first one.
 pub(super) fn call_http(options: &Options) -> Result<()> {
     warm(options)?;
+    Pace::new(options)?.run(|| request_http(&mut connect(options.server()?)?))
+}
+
+/// Sends one request and reads the whole answer.
+pub(super) fn request_http(stream: &mut (impl Read + Write)) -> Result<()> {
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: server\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).context("reading the answer")?;
+    if !answer.starts_with("HTTP/1.1 200") {
+        bail!("unexpected answer {answer:?}");
+    }
+    Ok(())
+}
+
+/// A new connection for each beat, with a few bytes there and back: the other side is `tcp-serve`.
+pub(super) fn call(options: &Options) -> Result<()> {
     Pace::new(options)?.run(|| {
         let mut stream = connect(options.server()?)?;
-        stream.write_all(b"GET / HTTP/1.1\r\nHost: server\r\nConnection: close\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).context("reading the answer")?;
-        if !answer.starts_with("HTTP/1.1 200") {
-            bail!("unexpected answer {answer:?}");
-        }
-        Ok(())
+        stream.write_all(b"ping")?;
+        Ok(stream.read_exact(&mut [0; 4])?)
     })
 }
 
@@ -69,12 +87,18 @@ fn warm(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// One connection, kept, with a byte there and back at each beat.
+/// One connection, kept, with a byte there and back at each beat; another one where it broke.
 pub(super) fn hold(options: &Options) -> Result<()> {
-    let mut stream = connect(options.server()?)?;
+    let mut held = None;
     Pace::new(options)?.run(|| {
+        let mut stream = match held.take() {
+            Some(stream) => stream,
+            None => connect(options.server()?)?,
+        };
         stream.write_all(b"x")?;
-        Ok(stream.read_exact(&mut [0])?)
+        stream.read_exact(&mut [0])?;
+        held = Some(stream);
+        Ok(())
     })
 }
 

@@ -33,6 +33,29 @@ pub(super) fn send_statsd(options: &Options) -> Result<()> {
     })
 }
 
+/// Sends back what it gets.
+pub(super) fn serve_echo(options: &Options) -> Result<()> {
+    let socket = bind(options)?;
+    let mut buffer = [0; 512];
+    loop {
+        let (length, from) = socket.recv_from(&mut buffer)?;
+        // A client that is gone by now is no reason to stop serving.
+        let _ = socket.send_to(buffer.get(..length).unwrap_or_default(), from);
+    }
+}
+
+/// One datagram there and back at each beat, from a new connected socket: the other side is `udp-serve`.
+pub(super) fn call(options: &Options) -> Result<()> {
+    Pace::new(options)?.run(|| {
+        let server = options.server()?;
+        let socket = client(server)?;
+        socket.connect(server)?;
+        socket.send(b"ping")?;
+        socket.recv(&mut [0; 4]).context("waiting for the echo")?;
+        Ok(())
+    })
+}
+
 /// Answers NTP requests; the time in them is all zero.
 pub(super) fn serve_ntp(options: &Options) -> Result<()> {
     let socket = bind(options)?;
