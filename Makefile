@@ -1,6 +1,6 @@
 # Every target installs what it needs and keeps it for next time (scripts/setup.sh says what it does and skips what is there).
 
-.PHONY: help setup demo test bench lint clean
+.PHONY: help setup demo images test bench lint clean
 
 help: ## This list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -11,6 +11,11 @@ setup: ## Install everything that building, the demo and the tests need
 demo: ## Watch a shop of real processes, write its policies, prove them (root)
 	@scripts/setup.sh demo
 	@scripts/demo.sh
+
+images: ## Images of agent and collector, and of the actor of tests, in out/images (root)
+	@scripts/setup.sh build
+	@scripts/setup.sh cluster
+	@scripts/images.sh
 
 test: ## Lints, every crate by itself, all tests (the kernel's need root)
 	@scripts/setup.sh test

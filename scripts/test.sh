@@ -24,6 +24,13 @@ for target in $others; do
   say "  $target"
 done
 
+# What runs in pods is tested from the images that are shipped.
+if [ "$(id -u)" = 0 ]; then
+  scripts/images.sh "$NETWRIGHT_IMAGES" agent collector actor
+else
+  say "images: skipped, not root"
+fi
+
 say "tests"
 cargo build --locked -p netwright-agent -p netwright -p netwright-tests
 cargo test --locked "${host_packages[@]}" --no-fail-fast

@@ -42,8 +42,8 @@ impl Tally {
 impl Tally {
     /// What the log of a pod says about its client `name`: the latest numbers that `play` printed.
     pub fn of(log: &str, name: &str) -> Self {
-        let lines = log.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(": attempts="));
-        lines.last().and_then(Self::parse).unwrap_or_default()
+        let mut lines = log.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(": attempts="));
+        lines.next_back().and_then(Self::parse).unwrap_or_default()
     }
 
     /// Reads `N errors=M`, and ` done` after it.

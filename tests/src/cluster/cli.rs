@@ -2,8 +2,8 @@
 
 use super::{Cluster, Options, door, guard};
 use anyhow::Result;
-use clap::{Parser, Subcommand};
-use std::io::{Write, stdout};
+use clap::{Args, Parser, Subcommand};
+use std::io::{Read, Write, stdin, stdout};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -19,22 +19,9 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Start a cluster that stays until `down`; prints what a shell needs to use it
-    Up {
-        /// A new folder for its state, outside of /run and /var
-        directory: PathBuf,
-        /// 1 to 9, which decides names and addresses; the first free one unless given
-        #[arg(long)]
-        index: Option<u8>,
-        /// Number of nodes, 1 to 9
-        #[arg(long, default_value_t = 2)]
-        nodes: u8,
-        /// Addresses that the pods of one node share; a small number has them used again soon
-        #[arg(long, default_value_t = 200)]
-        pod_addresses: u8,
-        /// Images to load into every node, docker-archive files
-        #[arg(long = "image")]
-        images: Vec<PathBuf>,
-    },
+    Up(Up),
+    /// Start a cluster that stays until standard input ends, or this program
+    Run(Up),
     /// Remove the cluster in a folder
     Down {
         /// The folder given to `up`
@@ -48,15 +35,35 @@ enum Verb {
     Door { target: SocketAddr },
 }
 
+#[derive(Debug, Args)]
+struct Up {
+    /// A new folder for its state, outside of /run and /var
+    directory: PathBuf,
+    /// 1 to 9, which decides names and addresses; the first free one unless given
+    #[arg(long)]
+    index: Option<u8>,
+    /// Number of nodes, 1 to 9
+    #[arg(long, default_value_t = 2)]
+    nodes: u8,
+    /// Addresses that the pods of one node share; a small number has them used again soon
+    #[arg(long, default_value_t = 200)]
+    pod_addresses: u8,
+    /// Images to load into every node, docker-archive files
+    #[arg(long = "image")]
+    images: Vec<PathBuf>,
+}
+
 /// Does what the arguments say.
 ///
 /// # Errors
 /// What could not be done, and why.
 pub fn run() -> Result<()> {
     match Arguments::parse().verb {
-        Verb::Up { directory, index, nodes, pod_addresses, images } => {
-            let directory = Some(directory);
-            up(&Options { index, directory, nodes, pod_addresses, detached: true, ..Options::default() }, &images)
+        Verb::Up(up) => start(up, true).map(drop),
+        Verb::Run(up) => {
+            let cluster = start(up, false)?;
+            stdin().lock().read_to_end(&mut Vec::new())?;
+            cluster.stop()
         }
         Verb::Down { directory } => guard::down(&directory.canonicalize()?),
         Verb::Guard { directory } => guard::serve(&directory),
@@ -64,14 +71,18 @@ pub fn run() -> Result<()> {
     }
 }
 
-fn up(options: &Options, images: &[PathBuf]) -> Result<()> {
+fn start(up: Up, detached: bool) -> Result<Cluster> {
     let begun = Instant::now();
-    let cluster = Cluster::start(options)?;
+    let Up { index, directory, nodes, pod_addresses, images } = up;
+    let directory = Some(directory);
+    let cluster = Cluster::start(&Options { index, directory, nodes, pod_addresses, detached, ..Options::default() })?;
     images.iter().try_for_each(|image| cluster.load(image))?;
     let nodes: Vec<&str> = cluster.nodes().iter().map(|node| node.name.as_str()).collect();
     let mut out = stdout().lock();
     writeln!(out, "# {} nodes ({}) in {:.1} s", nodes.len(), nodes.join(", "), begun.elapsed().as_secs_f32())?;
-    writeln!(out, "# remove it with: netwright-cluster down {}", cluster.directory().display())?;
+    if detached {
+        writeln!(out, "# remove it with: netwright-cluster down {}", cluster.directory().display())?;
+    }
     writeln!(out, "export KUBECONFIG={}", cluster.kubectl().kubeconfig().display())?;
-    Ok(())
+    Ok(cluster)
 }

@@ -49,6 +49,15 @@ impl Kubectl {
         output(&mut self.command(&["apply", "--filename", "-"]), manifests)
     }
 
+    /// Creates one object and returns what the API server made of it: for reviews, which are questions.
+    ///
+    /// # Errors
+    /// The API server refuses it.
+    pub fn create(&self, manifest: &str) -> Result<Value> {
+        let text = output(&mut self.command(&["create", "--output=json", "--filename", "-"]), manifest)?;
+        serde_json::from_str(&text).context("what kubectl printed is not JSON")
+    }
+
     /// Deletes what manifests name, and waits until it is gone. What is not there is deleted already.
     ///
     /// # Errors

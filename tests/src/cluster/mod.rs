@@ -11,7 +11,7 @@
 //! Kubernetes put the name of the node in: with the environment variable NODE_NAME from `spec.nodeName`, and the cgroup mount
 //! of the machine as a host path at the same place, an argument `--cgroup=/sys/fs/cgroup/unified/$(NODE_NAME)` is what an
 //! agent on a machine of its own says with `--cgroup=/sys/fs/cgroup`. Below it are `kubepods`, as the kubelet makes it, and
-//! `system`, with the node's own programs. `Cluster::agent_cgroup` is that argument for this machine.
+//! `system`, with the node's own programs. [`Cluster::agent_values`] says the same in values of the chart.
 //!
 //! What differs from a cluster of machines: nodes share a kernel, a clock, a boot id and process ids; policies
 //! are accepted and not enforced (no network plugin here does); images come by [`Cluster::load`] and are never pulled.
@@ -24,8 +24,11 @@ mod component;
 mod control;
 mod dns;
 mod door;
+mod failure;
 mod guard;
+mod helm;
 mod kubectl;
+pub mod manifests;
 mod names;
 mod network;
 mod node;
@@ -43,7 +46,6 @@ pub use node::Node;
 pub use options::Options;
 pub use tools::missing;
 
-use crate::world::cgroup;
 use anyhow::{Context, Result};
 use claim::{Claim, claim};
 use guard::Guard;
@@ -214,73 +216,6 @@ impl Cluster {
     /// cgroup v2 is not mounted.
     pub fn cgroup_root(&self, node: &Node) -> Result<PathBuf> {
         cgroups::root(&node.name)
-    }
-
-    /// The root of each node's cgroups, as an argument in a DaemonSet whose containers have `NODE_NAME`.
-    ///
-    /// # Errors
-    /// cgroup v2 is not mounted.
-    pub fn agent_cgroup(&self) -> Result<String> {
-        Ok(cgroup::mount()?.join("$(NODE_NAME)").display().to_string())
-    }
-
-    /// Cuts a node off from everything but itself, as if its cable were pulled.
-    ///
-    /// # Errors
-    /// The interface cannot be set.
-    pub fn cut_network(&self, node: &Node) -> Result<()> {
-        network::plug(self.names, &node.name, false)
-    }
-
-    /// Puts the cable back.
-    ///
-    /// # Errors
-    /// The interface cannot be set.
-    pub fn restore_network(&self, node: &Node) -> Result<()> {
-        network::plug(self.names, &node.name, true)
-    }
-
-    /// Stops everything on a node where it is, its containers too.
-    ///
-    /// # Errors
-    /// The cgroup cannot be frozen.
-    pub fn freeze(&self, node: &Node) -> Result<()> {
-        cgroups::freeze(&node.name, true)
-    }
-
-    /// Lets a node go on after [`Cluster::freeze`].
-    ///
-    /// # Errors
-    /// The cgroup cannot be thawed.
-    pub fn thaw(&self, node: &Node) -> Result<()> {
-        cgroups::freeze(&node.name, false)
-    }
-
-    /// The pid, on this machine, of the first process of a container.
-    ///
-    /// # Errors
-    /// There is no such container, or it does not run.
-    pub fn container_pid(&self, namespace: &str, pod: &str, container: &str) -> Result<u32> {
-        let object = self.kubectl.get(&["pod", pod, "--namespace", namespace])?;
-        let node = object.pointer("/spec/nodeName").and_then(|name| name.as_str()).context("the pod has no node")?;
-        let node = self.nodes.iter().find(|each| each.name == node).context("the pod's node is not ours")?;
-        let statuses = object.pointer("/status/containerStatuses").and_then(|list| list.as_array());
-        let status =
-            statuses.into_iter().flatten().find(|status| status.get("name").is_some_and(|name| name == container));
-        let id = status.and_then(|status| status.get("containerID")?.as_str()?.strip_prefix("containerd://"));
-        let id = id.with_context(|| format!("{namespace}/{pod} has no running container {container}"))?;
-        let tasks = node.ctr(&["tasks", "list"])?;
-        let row =
-            tasks.lines().find(|row| row.starts_with(id)).and_then(|row| row.split_whitespace().nth(1)?.parse().ok());
-        row.with_context(|| format!("{} runs no container {id}", node.name))
-    }
-
-    /// Kills a container's first process, as `kill -9` does. The kubelet starts the container again.
-    ///
-    /// # Errors
-    /// There is no such container, or it does not run.
-    pub fn kill_container(&self, namespace: &str, pod: &str, container: &str) -> Result<()> {
-        crate::world::signal(self.container_pid(namespace, pod, container)?, "KILL")
     }
 
     /// A command that runs `program` outside of the cluster, on address [`Names::outside_address`] of `host` (2 to 250), which
