@@ -78,11 +78,13 @@ fn start(up: Up, detached: bool) -> Result<Cluster> {
     let cluster = Cluster::start(&Options { index, directory, nodes, pod_addresses, detached, ..Options::default() })?;
     images.iter().try_for_each(|image| cluster.load(image))?;
     let nodes: Vec<&str> = cluster.nodes().iter().map(|node| node.name.as_str()).collect();
-    let mut out = stdout().lock();
-    writeln!(out, "# {} nodes ({}) in {:.1} s", nodes.len(), nodes.join(", "), begun.elapsed().as_secs_f32())?;
+    let seconds = begun.elapsed().as_secs_f32();
+    let mut told = format!("# {} nodes ({}) in {seconds:.1} s\n", nodes.len(), nodes.join(", "));
     if detached {
-        writeln!(out, "# remove it with: netwright-cluster down {}", cluster.directory().display())?;
+        told += &format!("# remove it with: netwright-cluster down {}\n", cluster.directory().display());
     }
-    writeln!(out, "export KUBECONFIG={}", cluster.kubectl().kubeconfig().display())?;
+    told += &format!("export KUBECONFIG={}\n", cluster.kubectl().kubeconfig().display());
+    // At once, so that who reads only the beginning does no harm.
+    stdout().lock().write_all(told.as_bytes())?;
     Ok(cluster)
 }

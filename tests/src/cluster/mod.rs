@@ -32,6 +32,7 @@ pub mod manifests;
 mod names;
 mod network;
 mod node;
+mod node_files;
 mod options;
 mod pki;
 mod tools;

@@ -8,11 +8,11 @@ use super::command::{Step, output, until_ok, wait};
 use super::component::{Component, Place};
 use super::names::Names;
 use super::network;
+use super::node_files;
 use super::options::Options;
 use super::pki::Authority;
 use super::tools::Tools;
 use anyhow::{Context, Result};
-use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -26,8 +26,6 @@ mount --bind "$0/run" /run
 mount --make-rshared /
 echo ready
 exec sleep 2147483647"#;
-/// What every pod is held by.
-const PAUSE: &str = "localhost/netwright-busybox:test";
 
 /// A node. Any of its programs can be made to fail.
 #[derive(Debug)]
@@ -66,44 +64,19 @@ impl Node {
             fs::create_dir_all(directory.join(folder))?;
         }
         std::os::unix::fs::symlink("/run", directory.join("var/run"))?;
-        configure(plan, number, &directory)?;
-        let cgroup = cgroups::make(&name)?;
-        let (keeper, place) = keep(&name, &directory, cgroup)?;
+        node_files::write(plan, number, &directory)?;
+        let (keeper, place) = keep(&name, &directory)?;
+        let part = |program: &str, arguments| part(&name, program, &place, &directory, arguments);
         let node = Self {
             containerd: part(
-                &name,
                 "containerd",
-                &place,
-                &directory,
-                vec!["containerd".into()],
-                &["--config=/run/containerd/config.toml"],
+                ["containerd", "--config=/run/containerd/config.toml"].map(String::from).to_vec(),
             ),
-            kubelet: part(
-                &name,
-                "kubelet",
-                &place,
-                &directory,
-                hyperkube(plan),
-                &[
-                    "kubelet",
-                    "--config=/var/lib/kubelet/config.json",
-                    "--kubeconfig=/var/lib/kubelet/kubeconfig",
-                    &format!("--hostname-override={name}"),
-                    &format!("--node-ip={}", node_ips(plan.names, number)),
-                    "--cert-dir=/var/lib/kubelet/pki",
-                ],
-            ),
-            kube_proxy: part(
-                &name,
-                "kube-proxy",
-                &place,
-                &directory,
-                hyperkube(plan),
-                &["kube-proxy", "--config=/var/lib/kubelet/proxy.json"],
-            ),
-            directory,
+            kubelet: part("kubelet", kubelet(plan, number)),
+            kube_proxy: part("kube-proxy", hyperkube(plan, &["kube-proxy", "--config=/var/lib/kubelet/proxy.json"])),
+            directory: directory.clone(),
             keeper,
-            name,
+            name: name.clone(),
         };
         node.start_containerd(plan)?;
         Ok(node)
@@ -158,30 +131,39 @@ impl Node {
     }
 }
 
-fn part(
-    node: &str,
-    name: &str,
-    place: &Place,
-    directory: &Path,
-    mut program: Vec<String>,
-    arguments: &[&str],
-) -> Component {
-    program.extend(arguments.iter().map(|argument| (*argument).to_owned()));
+fn part(node: &str, name: &str, place: &Place, directory: &Path, program: Vec<String>) -> Component {
     Component::new(&format!("{name} of {node}"), place, program, directory.join(format!("{name}.log")))
 }
 
-fn hyperkube(plan: Plan) -> Vec<String> {
-    vec![plan.tools.hyperkube.display().to_string()]
+fn kubelet(plan: Plan, number: u8) -> Vec<String> {
+    let (v4, v6) = plan.names.node_addresses(number);
+    hyperkube(
+        plan,
+        &[
+            "kubelet",
+            "--config=/var/lib/kubelet/config.json",
+            "--kubeconfig=/var/lib/kubelet/kubeconfig",
+            "--cert-dir=/var/lib/kubelet/pki",
+            &format!("--hostname-override={}", plan.names.node(number)),
+            &format!("--node-ip={v4},{v6}"),
+        ],
+    )
+}
+
+fn hyperkube(plan: Plan, arguments: &[&str]) -> Vec<String> {
+    let program = plan.tools.hyperkube.display().to_string();
+    std::iter::once(program).chain(arguments.iter().map(|argument| (*argument).to_owned())).collect()
 }
 
 /// Starts what keeps the node's mount namespace, and returns it with the place that the node's programs run in.
-fn keep(name: &str, directory: &Path, cgroup: PathBuf) -> Result<(Component, Place)> {
-    let network = network::enter(name);
+fn keep(name: &str, directory: &Path) -> Result<(Component, Place)> {
+    let (cgroup, network) = (cgroups::make(name)?, network::enter(name));
     let outer = Place { cgroup: cgroup.clone(), namespaces: vec![network.clone()] };
-    let program = ["unshare", "--mount", "sh", "-c", KEEP].map(String::from).to_vec();
-    let log = directory.join("keeper.log");
-    let keeper = part(name, "keeper", &outer, directory, program, &[&directory.display().to_string()]);
+    let folder = directory.display().to_string();
+    let program = ["unshare", "--mount", "sh", "-c", KEEP, &folder].map(String::from).to_vec();
+    let keeper = part(name, "keeper", &outer, directory, program);
     keeper.start()?;
+    let log = directory.join("keeper.log");
     wait(&format!("the mounts of {name}"), Duration::from_secs(10), || {
         keeper.pid()?;
         let said = fs::read_to_string(&log).unwrap_or_default();
@@ -189,118 +171,4 @@ fn keep(name: &str, directory: &Path, cgroup: PathBuf) -> Result<(Component, Pla
     })?;
     let namespaces = vec![format!("--mount=/proc/{}/ns/mnt", keeper.pid()?), network];
     Ok((keeper, Place { cgroup, namespaces }))
-}
-
-fn node_ips(names: Names, number: u8) -> String {
-    let (v4, v6) = names.node_addresses(number);
-    format!("{v4},{v6}")
-}
-
-/// Writes the configuration of the node's programs where they find it.
-fn configure(plan: Plan, number: u8, directory: &Path) -> Result<()> {
-    let Plan { names, authority, .. } = plan;
-    let name = names.node(number);
-    let server = format!("https://{}", names.api_server());
-    let kubelet = authority.kubeconfig(&server, &format!("system:node:{name}"), Some("system:nodes"))?;
-    let proxy = authority.kubeconfig(&server, "system:kube-proxy", None)?;
-    let cni = directory.join("run/containerd/cni");
-    fs::create_dir_all(&cni)?;
-    for (path, text) in [
-        ("run/containerd/config.toml", containerd(&plan.tools.plugins)),
-        ("run/containerd/cni/10-pods.conflist", pod_network(names, number, plan.options.pod_addresses).to_string()),
-        ("var/lib/kubelet/ca.crt", fs::read_to_string(authority.file("ca.crt"))?),
-        ("var/lib/kubelet/kubeconfig", kubelet),
-        ("var/lib/kubelet/config.json", kubelet_configuration(names, number).to_string()),
-        ("var/lib/kubelet/proxy.kubeconfig", proxy),
-        ("var/lib/kubelet/proxy.json", proxy_configuration(names, number).to_string()),
-    ] {
-        let path = directory.join(path);
-        fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
-    }
-    Ok(())
-}
-
-fn containerd(plugins: &Path) -> String {
-    // Without the right to lower an OOM score, which a container may lack, runc would fail at each start.
-    format!(
-        r#"version = 2
-[plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "{PAUSE}"
-  restrict_oom_score_adj = true
-  [plugins."io.containerd.grpc.v1.cri".cni]
-    bin_dir = "{}"
-    conf_dir = "/run/containerd/cni"
-"#,
-        plugins.display()
-    )
-}
-
-/// Pods are routed, each by a veth of its own: a bridge would need netfilter's help for Services between its pods.
-fn pod_network(names: Names, number: u8, addresses: u8) -> Value {
-    let (v4, v6) = (names.pods_v4(number), names.pods_v6(number));
-    let last = 10 + u16::from(addresses.clamp(1, 200)) - 1;
-    json!({
-        "cniVersion": "0.4.0",
-        "name": "pods",
-        "plugins": [
-            {"type": "ptp", "ipMasq": false, "ipam": {
-                "type": "host-local",
-                "ranges": [
-                    [{"subnet": format!("{v4}.0/24"), "rangeStart": format!("{v4}.10"), "rangeEnd": format!("{v4}.{last}")}],
-                    [{"subnet": format!("{v6}::/64"), "rangeStart": format!("{v6}::a"), "rangeEnd": format!("{v6}::{last:x}")}],
-                ],
-                "routes": [{"dst": "0.0.0.0/0"}, {"dst": "::/0"}],
-            }},
-            {"type": "portmap", "capabilities": {"portMappings": true}},
-        ],
-    })
-}
-
-fn kubelet_configuration(names: Names, number: u8) -> Value {
-    json!({
-        "apiVersion": "kubelet.config.k8s.io/v1beta1",
-        "kind": "KubeletConfiguration",
-        "address": names.node_addresses(number).0,
-        "authentication": {"anonymous": {"enabled": false}, "webhook": {"enabled": false},
-            "x509": {"clientCAFile": "/var/lib/kubelet/ca.crt"}},
-        "authorization": {"mode": "AlwaysAllow"},
-        "cgroupDriver": "cgroupfs",
-        "cgroupRoot": format!("/{}", names.node(number)),
-        "clusterDNS": [names.dns_service()],
-        "clusterDomain": "cluster.local",
-        "containerRuntimeEndpoint": "unix:///run/containerd/containerd.sock",
-        "resolvConf": "",
-        // What the machine may lack and a test does not need: limits for pods as a whole, swap off, room on disk.
-        "enforceNodeAllocatable": [],
-        "failCgroupV1": false,
-        "failSwapOn": false,
-        "localStorageCapacityIsolation": false,
-        "evictionHard": {"memory.available": "50Mi", "nodefs.available": "0%", "imagefs.available": "0%"},
-        "imageGCHighThresholdPercent": 100,
-        "oomScoreAdj": 0,
-        "maxPods": 200,
-        // A process that forks without end must not use up the machine's pids.
-        "podPidsLimit": 256,
-        // Tests wait for what the kubelet does.
-        "syncFrequency": "10s",
-        "nodeStatusUpdateFrequency": "4s",
-        "shutdownGracePeriod": "0s",
-    })
-}
-
-fn proxy_configuration(names: Names, number: u8) -> Value {
-    let (address, _) = names.node_addresses(number);
-    json!({
-        "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
-        "kind": "KubeProxyConfiguration",
-        "mode": "iptables",
-        "hostnameOverride": names.node(number),
-        "clientConnection": {"kubeconfig": "/var/lib/kubelet/proxy.kubeconfig"},
-        "clusterCIDR": "10.244.0.0/16,fd00:244::/32",
-        "conntrack": {"maxPerCore": 0, "min": 0},
-        "oomScoreAdj": 0,
-        "healthzBindAddress": format!("{address}:10256"),
-        "metricsBindAddress": "127.0.0.1:10249",
-        "iptables": {"minSyncPeriod": "100ms"},
-    })
 }

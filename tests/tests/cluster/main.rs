@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails panics")]
 
 mod failures;
+mod images;
 mod network;
 mod removal;
 mod rights;
