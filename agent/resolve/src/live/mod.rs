@@ -216,6 +216,11 @@ impl Live {
         forgotten.len()
     }
 
+    /// A pod, by its UID.
+    pub fn pod(&self, uid: &str) -> Option<&Pod> {
+        self.pods.find(&self.view.pods, uid)
+    }
+
     /// How many pods are known, those that are gone included.
     pub fn pods(&self) -> usize {
         self.view.pods.len()

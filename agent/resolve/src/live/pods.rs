@@ -114,6 +114,11 @@ impl Pods {
         true
     }
 
+    /// A pod, by its UID.
+    pub(super) fn find<'a>(&self, view: &'a [Pod], uid: &str) -> Option<&'a Pod> {
+        view.get(*self.places.get(uid)?)
+    }
+
     /// The pods that the API server shows.
     pub(super) fn present<'a>(&'a self, view: &'a [Pod]) -> impl Iterator<Item = &'a Name> {
         let there = |(pod, facts): (&'a Pod, &Facts)| (facts.seen && facts.gone.is_none()).then_some(&pod.uid);

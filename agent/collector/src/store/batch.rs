@@ -1,0 +1,144 @@
+//! Many rows a statement: what a statement costs by itself is shared by its rows.
+
+use super::{Result, StoreError};
+use sqlx::AnyConnection;
+use sqlx::any::{Any, AnyArguments};
+use sqlx::{AssertSqlSafe, Row as _};
+use std::fmt::Write as _;
+
+pub(super) type Query<'q> = sqlx::query::Query<'q, Any, AnyArguments>;
+
+/// How many rows a statement takes. Few different numbers, so that the prepared ones are found again; none above 256, as SQLite
+/// takes 32,766 parameters and PostgreSQL 65,535.
+const SIZES: [usize; 5] = [256, 64, 16, 4, 1];
+
+/// A statement that writes rows. Its three texts are constants of this crate; values are bound.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Insert {
+    /// What it does, for errors.
+    pub(super) doing: &'static str,
+    /// `INSERT INTO table (columns)`.
+    pub(super) into: &'static str,
+    /// How many columns that names.
+    pub(super) columns: usize,
+    /// What follows the rows: `ON CONFLICT …`.
+    pub(super) then: &'static str,
+}
+
+/// Writes all of `rows`, in their order. `bind` binds one row's columns.
+pub(super) async fn insert<T>(
+    connection: &mut AnyConnection,
+    insert: Insert,
+    rows: &[T],
+    bind: impl for<'q> Fn(Query<'q>, &T) -> Query<'q>,
+) -> Result<()> {
+    for chunk in chunks(rows) {
+        let mut sql = format!("{} VALUES ", insert.into);
+        for row in 0..chunk.len() {
+            sql.push_str(if row == 0 { "(" } else { ", (" });
+            placeholders(&mut sql, row * insert.columns, insert.columns);
+            sql.push(')');
+        }
+        sql.push(' ');
+        sql.push_str(insert.then);
+        let query = chunk.iter().fold(sqlx::query(AssertSqlSafe(sql)), &bind);
+        query.execute(&mut *connection).await.map_err(StoreError::sql(insert.doing))?;
+    }
+    Ok(())
+}
+
+/// Runs `sql`, in which `{}` stands for the list of placeholders, over all `keys`. Returns how many rows were affected.
+pub(super) async fn execute_in<T>(
+    connection: &mut AnyConnection,
+    doing: &'static str,
+    (before, after): (&'static str, &'static str),
+    keys: &[T],
+    bind: impl for<'q> Fn(Query<'q>, &T) -> Query<'q>,
+) -> Result<u64> {
+    let mut affected = 0;
+    for chunk in chunks(keys) {
+        let query = chunk.iter().fold(sqlx::query(AssertSqlSafe(list(before, chunk.len(), after))), &bind);
+        affected += query.execute(&mut *connection).await.map_err(StoreError::sql(doing))?.rows_affected();
+    }
+    Ok(affected)
+}
+
+/// Reads with `sql`, made as for [`execute_in`], over all `keys`.
+pub(super) async fn fetch_in<T, R>(
+    connection: &mut AnyConnection,
+    doing: &'static str,
+    (before, after): (&'static str, &'static str),
+    keys: &[T],
+    bind: impl for<'q> Fn(Query<'q>, &T) -> Query<'q>,
+    read: impl Fn(&sqlx::any::AnyRow) -> sqlx::Result<R>,
+) -> Result<Vec<R>> {
+    let mut found = Vec::new();
+    for chunk in chunks(keys) {
+        let query = chunk.iter().fold(sqlx::query(AssertSqlSafe(list(before, chunk.len(), after))), &bind);
+        let rows = query.fetch_all(&mut *connection).await.map_err(StoreError::sql(doing))?;
+        for row in &rows {
+            found.push(read(row).map_err(StoreError::sql(doing))?);
+        }
+    }
+    Ok(found)
+}
+
+fn list(before: &str, count: usize, after: &str) -> String {
+    let mut sql = format!("{before} (");
+    placeholders(&mut sql, 0, count);
+    sql.push_str(") ");
+    sql.push_str(after);
+    sql
+}
+
+fn placeholders(sql: &mut String, after: usize, count: usize) {
+    for index in 1..=count {
+        // Memory takes all.
+        let _ = write!(sql, "{}${}", if index == 1 { "" } else { ", " }, after + index);
+    }
+}
+
+/// Cuts `rows` into pieces of the sizes that statements have.
+fn chunks<T>(rows: &[T]) -> impl Iterator<Item = &[T]> {
+    let mut rest = rows;
+    std::iter::from_fn(move || {
+        let size = SIZES.into_iter().find(|size| *size <= rest.len())?;
+        let (chunk, others) = rest.split_at_checked(size)?;
+        rest = others;
+        Some(chunk)
+    })
+}
+
+/// A count, which the databases hold as a signed number.
+pub(super) fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// A count, back again.
+pub(super) fn unsigned(count: i64) -> u64 {
+    u64::try_from(count).unwrap_or(0)
+}
+
+/// A count of a row.
+pub(super) fn count(row: &sqlx::any::AnyRow, column: &str) -> sqlx::Result<u64> {
+    row.try_get(column).map(unsigned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_cut_into_few_sizes() {
+        let rows: Vec<usize> = (0..600).collect();
+        let sizes: Vec<usize> = chunks(&rows).map(<[_]>::len).collect();
+        assert_eq!(sizes, [256, 256, 64, 16, 4, 4]);
+        assert_eq!(chunks(&rows).flatten().copied().collect::<Vec<_>>(), rows);
+        assert_eq!(chunks::<u8>(&[]).count(), 0);
+    }
+
+    #[test]
+    fn placeholders_are_numbered() {
+        assert_eq!(list("DELETE FROM t WHERE id IN", 3, "AND x"), "DELETE FROM t WHERE id IN ($1, $2, $3) AND x");
+    }
+}
