@@ -6,6 +6,7 @@
 //! whom. [`cli`] is the command `netwright`.
 
 pub mod cli;
+pub mod collector;
 pub mod comparison;
 pub mod connectivity;
 pub mod export;
@@ -13,6 +14,7 @@ pub mod graph;
 pub mod index;
 pub mod infer;
 pub mod inspection;
+pub mod merge;
 pub mod output;
 pub mod parallel;
 pub mod phases;

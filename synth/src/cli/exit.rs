@@ -5,7 +5,7 @@
 //! | 0 | done, and nothing to object to | the same |
 //! | 1 | it could not be done; the reason is on stderr | different |
 //! | 2 | the command line was wrong | trouble: it could not be done, or the command line was wrong |
-//! | 3 | done, and there are findings: `check` has denied connections or warnings, `explain` a denied connection | |
+//! | 3 | done, and there are findings: `check` has denied connections or warnings, `explain` a denied connection, `status` something that wants attention | |
 //! | 130 | stopped by Ctrl-C or SIGTERM, and nothing was left half done | the same |
 //!
 //! A reader that stops reading (`netwright … | head`) changes nothing about them: what was found was found.

@@ -14,10 +14,14 @@ pub mod inspect;
 pub mod interrupt;
 pub mod inventory;
 pub mod lint;
+pub mod merge;
 pub mod observation;
+pub mod place;
 pub mod policies;
 pub mod progress;
+pub mod pull;
 pub mod review;
+pub mod status;
 pub mod summary;
 pub mod synth;
 pub mod table;
@@ -33,10 +37,12 @@ use tracing_subscriber::EnvFilter;
 /// Writes least-privilege NetworkPolicies from what was seen in a cluster, and proves them.
 ///
 /// Netwright works from an observation: a file in which the agents of a cluster have noted
-/// who talks to whom (`netwright-agent observe`). It needs no access to the cluster.
+/// who talks to whom. Only `status` and `pull` go to a cluster, to bring one home; the rest needs no access.
 ///
 /// A usual round:
 ///
+///   netwright status                           is everything watched?
+///   netwright pull -o FILE                     bring home what was seen
 ///   netwright inspect FILE                     is it whole? what was lost?
 ///   netwright graph FILE --format dot          who talks to whom?
 ///   netwright dependencies FILE                who depends on whom? what to lock down first?
@@ -59,12 +65,16 @@ struct Netwright {
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 done, nothing to object to; 1 error; 2 wrong usage; 130 interrupted;
-3 findings: check has denied connections or warnings, explain a connection that is not allowed.
+3 findings: check has denied connections or warnings, explain a connection that is not allowed, status
+something that wants attention.
 Those of diff: 0 the same; 1 different; 2 could not be compared, or wrong usage.
 Environment: RUST_LOG sets what is logged to stderr (default: warn); NO_COLOR turns colours off.";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Status(status::Args),
+    Pull(pull::Args),
+    Merge(merge::Args),
     Inspect(inspect::Args),
     Graph(graph::Args),
     Dependencies(dependencies::Args),
@@ -96,6 +106,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, out: &mut dyn Write) -
     // Scripts know the exit codes of diff(1).
     let failed = if matches!(parsed.verb, Verb::Diff(_)) { ExitStatus::Trouble } else { ExitStatus::Error };
     let result = match parsed.verb {
+        Verb::Status(arguments) => status::run(&arguments, out),
+        Verb::Pull(arguments) => pull::run(&arguments, out),
+        Verb::Merge(arguments) => merge::run(&arguments, out),
         Verb::Synth(arguments) => synth::run(&arguments, out),
         Verb::Check(arguments) => check::run(&arguments, out),
         Verb::Connectivity(arguments) => connectivity::run(&arguments, out),

@@ -22,3 +22,12 @@ pub fn count(what: &'static str) -> ProgressBar {
     }
     count.with_message(what)
 }
+
+/// A bar for bytes that arrive; invisible unless stderr is a terminal.
+pub fn bytes(what: &'static str) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+    if let Ok(style) = ProgressStyle::with_template("{msg} {bar:40} {bytes}/{total_bytes} {bytes_per_sec} {eta}") {
+        bar.set_style(style);
+    }
+    bar.with_message(what)
+}
