@@ -7,6 +7,8 @@ mod batch;
 mod limits;
 mod round;
 pub(crate) mod rows;
+#[cfg(test)]
+mod tests;
 mod waiting;
 
 pub use round::Merged;

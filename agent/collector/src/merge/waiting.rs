@@ -166,6 +166,7 @@ mod tests {
     fn after_a_start_it_is_not_known_yet_who_reports() {
         let mut waiting = Waiting::new(Settling::default(), at(0));
         waiting.add(1, "n1", resting(-500, 1));
+        waiting.add(2, "n1", resting(0, 1));
         assert_eq!(waiting.ready(at(14), 100, 1000), [] as [i64; 0]);
         assert_eq!(waiting.ready(at(15), 100, 1000), [1]);
     }
