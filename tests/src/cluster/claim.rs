@@ -1,14 +1,16 @@
-//! Who has which index. A claim is a symbolic link, which only one can make, to the folder of the cluster.
+//! Who has which index. A claim is a symbolic link to the folder of the cluster.
 //!
-//! It is where a cluster is found again whose starter is gone, and its folder says who that was.
+//! It is where a cluster is found again whose starter is gone, and its folder says who that was. Whoever claims or removes
+//! holds a lock meanwhile: names follow from the index, and a late remover would take a new cluster for the old one.
 
 use super::guard;
 use super::names::{DIGITS, Names};
 use anyhow::{Context, Result, bail};
-use std::fs;
+use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Where claims are.
 const CLAIMS: &str = "/run/netwright-clusters";
@@ -24,13 +26,21 @@ pub(super) struct Claim {
     pub(super) directory: PathBuf,
 }
 
+/// Waits for the lock, which is held until the file is dropped.
+pub(super) fn lock() -> Result<File> {
+    fs::create_dir_all(CLAIMS).with_context(|| format!("making {CLAIMS}"))?;
+    let file = File::create(Path::new(CLAIMS).join("lock")).context("opening the lock of the clusters")?;
+    file.lock().context("waiting for the lock of the clusters")?;
+    Ok(file)
+}
+
 /// Claims an index, the first free one unless one is asked for, with a new folder. What is left of a cluster
 /// whose starter is gone is removed first.
 ///
 /// # Errors
 /// None is free, or the folder is there already.
 pub(super) fn claim(index: Option<u8>, directory: Option<&Path>, detached: bool) -> Result<Claim> {
-    fs::create_dir_all(CLAIMS).with_context(|| format!("making {CLAIMS}"))?;
+    let _lock = lock()?;
     let candidates = index.map_or(DIGITS, |index| index..=index);
     for index in candidates.clone() {
         let names = Names::new(index)?;
@@ -52,10 +62,7 @@ fn attempt(names: Names, directory: Option<&Path>, detached: bool) -> Result<Opt
         if is_alive(&held) {
             return Ok(None);
         }
-        // Its own guard, or another who found it, may be removing it at this moment; then it is not free yet.
-        if guard::remove(&held, names).is_err() {
-            return Ok(None);
-        }
+        guard::remove(&held, names).with_context(|| format!("removing what is left of cluster {index}"))?;
     }
     let directory = directory.map_or_else(|| default_directory(index), Path::to_owned);
     // The folder first, with its owner: a claim without one looks left over.
@@ -71,19 +78,15 @@ fn attempt(names: Names, directory: Option<&Path>, detached: bool) -> Result<Opt
     let owner =
         if detached { NOBODY.to_owned() } else { owner(std::process::id()).context("reading /proc/self/stat")? };
     fs::write(directory.join(OWNER), format!("{index} {owner}\n"))?;
-    match symlink(&directory, path(index)) {
-        Ok(()) => Ok(Some(directory)),
-        Err(error) => {
-            fs::remove_dir_all(&directory)?;
-            // Someone was faster.
-            if error.kind() == ErrorKind::AlreadyExists { Ok(None) } else { Err(error).context("claiming an index") }
-        }
-    }
+    symlink(&directory, path(index)).context("claiming an index")?;
+    Ok(Some(directory))
 }
 
 /// The folder that a cluster has unless another is asked for. It is new each time: what an earlier one left does no harm.
 fn default_directory(index: u8) -> PathBuf {
-    std::env::temp_dir().join(format!("netwright-cluster-{index}-{}", std::process::id()))
+    static NUMBER: AtomicU32 = AtomicU32::new(1);
+    let (process, number) = (std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+    std::env::temp_dir().join(format!("netwright-cluster-{index}-{process}-{number}"))
 }
 
 /// The names of the cluster in `directory`.
@@ -95,6 +98,11 @@ pub(super) fn names(directory: &Path) -> Result<Names> {
     let text = fs::read_to_string(&path).with_context(|| format!("reading {}: there is no cluster", path.display()))?;
     let index = text.split_whitespace().next().and_then(|index| index.parse().ok());
     Names::new(index.with_context(|| format!("{} begins with no index", path.display()))?)
+}
+
+/// Whether the index is still that of the cluster in `directory`.
+pub(super) fn is_held(names: Names, directory: &Path) -> bool {
+    fs::read_link(path(names.index())).is_ok_and(|held| held == directory)
 }
 
 /// Gives an index back.

@@ -65,7 +65,10 @@ pub fn run() -> Result<()> {
             stdin().lock().read_to_end(&mut Vec::new())?;
             cluster.stop()
         }
-        Verb::Down { directory } => guard::down(&directory.canonicalize()?),
+        Verb::Down { directory } => {
+            anyhow::ensure!(directory.exists(), "{} is not there: no cluster to remove", directory.display());
+            guard::down(&directory)
+        }
         Verb::Guard { directory } => guard::serve(&directory),
         Verb::Door { target } => door::serve(target),
     }

@@ -78,14 +78,20 @@ pub(super) fn serve(directory: &Path) -> Result<()> {
 /// # Errors
 /// There is no cluster, or something of it could not be removed.
 pub fn down(directory: &Path) -> Result<()> {
-    remove(directory, claim::names(directory)?)
+    let _lock = claim::lock()?;
+    // Somebody who wanted the index and found nobody may have removed the cluster already.
+    let Ok(directory) = directory.canonicalize() else { return Ok(()) };
+    remove(&directory, claim::names(&directory)?)
 }
 
-/// Ends everything that a cluster runs and removes what it made. The index comes last: until then it is nobody else's.
+/// Ends everything that a cluster runs and removes what it made. The caller holds the lock. The index comes last: until then
+/// it is nobody else's.
 pub(super) fn remove(directory: &Path, names: Names) -> Result<()> {
-    // With the last process of a node its mount namespace goes, and with that all mounts and the pods' namespaces.
-    cgroups::remove(names)?;
-    network::remove(names)?;
+    if claim::is_held(names, directory) {
+        // With the last process of a node its mount namespace goes, and with that all mounts and the pods' namespaces.
+        cgroups::remove(names)?;
+        network::remove(names)?;
+    }
     if let Some(kept) = std::env::var_os(LOGS) {
         keep_logs(directory, &PathBuf::from(kept))?;
     }
@@ -95,7 +101,7 @@ pub(super) fn remove(directory: &Path, names: Names) -> Result<()> {
         }
         _ => {}
     }
-    claim::release(names)
+    if claim::is_held(names, directory) { claim::release(names) } else { Ok(()) }
 }
 
 fn keep_logs(directory: &Path, into: &Path) -> Result<()> {

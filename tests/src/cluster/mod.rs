@@ -122,6 +122,8 @@ impl Cluster {
             joined(finished.join())?;
             nodes
         })?;
+        let objects = (1..=count).map(|number| node_files::object(self.names, number));
+        self.kubectl.apply(&manifests::list(objects))?;
         dns::start(&self.kubectl, self.names, &options.corefile)?;
         self.nodes.iter().try_for_each(Node::start)?;
         self.wait_until_ready()

@@ -8,6 +8,17 @@ use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 
+/// The Node object as a cloud's controller would make it: with the range of its pods. The kubelet adds what it knows.
+pub(super) fn object(names: Names, number: u8) -> Value {
+    let ranges = [format!("{}.0/24", names.pods_v4(number)), format!("{}::/64", names.pods_v6(number))];
+    json!({
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": names.node(number)},
+        "spec": {"podCIDR": ranges.first(), "podCIDRs": ranges},
+    })
+}
+
 /// Writes the configuration of the node's programs where they find it.
 pub(super) fn write(plan: Plan, number: u8, directory: &Path) -> Result<()> {
     let Plan { names, authority, .. } = plan;

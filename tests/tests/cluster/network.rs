@@ -40,6 +40,27 @@ fn a_service_reaches_pods_on_both_nodes() {
 }
 
 #[test]
+fn pods_are_in_the_ranges_of_their_nodes() {
+    let Some(cluster) = shared("ranges") else { return };
+    let kubectl = cluster.kubectl();
+    kubectl.apply(&list([workload("DaemonSet", "ranges", "idle", &shell("sleep 600"))])).unwrap();
+    kubectl.wait("ranges", &["pod", "--selector=app=idle"], "condition=Ready", PATIENCE).unwrap();
+    for node in cluster.nodes() {
+        let ranges = kubectl.get(&["node", &node.name]).unwrap().pointer("/spec/podCIDRs").unwrap().clone();
+        let field = format!("--field-selector=spec.nodeName={}", node.name);
+        let pods = kubectl.get(&["pods", "--namespace=ranges", &field]).unwrap();
+        for (number, separator) in [(0, '.'), (1, ':')] {
+            let text =
+                |path: String, from: &serde_json::Value| from.pointer(&path).unwrap().as_str().unwrap().to_owned();
+            let range = text(format!("/{number}"), &ranges);
+            let address = text(format!("/items/0/status/podIPs/{number}/ip"), &pods);
+            let prefix = address.rsplit_once(separator).unwrap().0.trim_end_matches(':').to_owned();
+            assert!(range.starts_with(&format!("{prefix}{separator}")), "{address} is not in {range}");
+        }
+    }
+}
+
+#[test]
 fn logs_and_exec_reach_every_node() {
     let Some(cluster) = shared("logs") else { return };
     let kubectl = cluster.kubectl();

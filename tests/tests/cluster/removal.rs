@@ -38,6 +38,25 @@ fn two_stand_side_by_side_and_leave_nothing() {
     assert_eq!(left(stays, &directory), Vec::<String>::new());
 }
 
+/// Each takes an index of its own, however close together they start, and keeps to its own when it goes.
+#[test]
+fn many_at_once_do_not_get_in_each_others_way() {
+    if skipped() {
+        return;
+    }
+    let options = Options { nodes: 1, ..Options::default() };
+    scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                for _ in 0..2 {
+                    let cluster = Cluster::start(&options).unwrap();
+                    assert!(cluster.nodes().len() == 1 && cluster.kubectl().run(&["get", "nodes"]).is_ok());
+                }
+            });
+        }
+    });
+}
+
 #[test]
 fn a_starter_that_is_killed_leaves_nothing() {
     if skipped() {
