@@ -64,7 +64,8 @@ impl Namespace {
 
 /// Every namespace that has a process below the cgroups' root, each read once. Processes that end meanwhile are passed over.
 ///
-/// `proc` is `/proc`, or where the host's is mounted; `mount` is where cgroup v2 is. Only namespaces of owners that are `wanted`. O(processes), plus the sockets of each namespace.
+/// `proc` is `/proc`, or where the host's is mounted; `mount` is where the paths of processes' cgroups begin
+/// ([`cgroups::paths_begin_at`](crate::identity::cgroups::paths_begin_at)). Only namespaces of owners that are `wanted`. O(processes), plus the sockets of each namespace.
 pub fn read(proc: &Path, cgroups: &Cgroups, mount: &Path, wanted: impl Fn(&Owner) -> bool) -> Vec<Namespace> {
     let mut found: HashMap<(Owner, String), Namespace> = HashMap::new();
     for pid in processes(proc) {
@@ -89,15 +90,27 @@ pub fn read(proc: &Path, cgroups: &Cgroups, mount: &Path, wanted: impl Fn(&Owner
     found.into_values().collect()
 }
 
-fn processes(proc: &Path) -> impl Iterator<Item = u32> {
+pub(crate) fn processes(proc: &Path) -> impl Iterator<Item = u32> {
     fs::read_dir(proc).into_iter().flatten().flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
 /// The directory of a process's cgroup: the line `0::/path` of `/proc/PID/cgroup` is the one of cgroup v2.
-fn cgroup_path(process: &Path, mount: &Path) -> Option<PathBuf> {
+pub(crate) fn cgroup_path(process: &Path, mount: &Path) -> Option<PathBuf> {
     let text = fs::read_to_string(process.join("cgroup")).ok()?;
     let path = text.lines().find_map(|line| line.strip_prefix("0::/"))?;
-    Some(if path.is_empty() { mount.to_owned() } else { mount.join(path) })
+    Some(below(mount, path))
+}
+
+/// `path` as seen from `mount`. What is outside of a cgroup namespace is named by way of `..`.
+fn below(mount: &Path, path: &str) -> PathBuf {
+    let mut directory = mount.to_owned();
+    for part in path.split('/').filter(|part| !part.is_empty()) {
+        match part {
+            ".." => _ = directory.pop(),
+            part => directory.push(part),
+        }
+    }
+    directory
 }
 
 /// Each socket once: where some come and go while the kernel prints its table page by page, it prints others twice.
@@ -174,6 +187,13 @@ mod tests {
         let tcp6 = "   0: 0000000000000000FFFF00000100F40A:1F90 0000000000000000FFFF00000200F40A:C350 01 0 0\n";
         let sockets = parse(tcp6, Protocol::Tcp);
         assert_eq!(sockets.first().map(|socket| socket.local), Some("10.244.0.1".parse().unwrap()));
+    }
+
+    #[test]
+    fn cgroups_outside_of_the_own_namespace_are_found() {
+        let own = Path::new("/host/cgroup/kubepods/pod1/a");
+        assert_eq!(below(own, ""), own);
+        assert_eq!(below(own, "../../burstable/pod2/b"), Path::new("/host/cgroup/kubepods/burstable/pod2/b"));
     }
 
     #[test]

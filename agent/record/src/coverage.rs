@@ -70,7 +70,7 @@ pub struct Losses {
     /// Names that were learned when the table of names was full, so that flows may lack theirs.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub dns_names_full: u64,
-    /// Records dropped because the disk was full.
+    /// Connections in records that were dropped on the node: the disk or the spool was full, or the collector refused them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub spool_full: u64,
 }

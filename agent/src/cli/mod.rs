@@ -2,12 +2,14 @@
 
 mod assemble;
 mod capabilities;
+mod capture;
 mod doctor;
-mod duration;
 mod inventory;
 mod observe;
+mod run;
 
 use clap::{Parser, Subcommand};
+use netwright_service::config;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
@@ -23,6 +25,8 @@ pub struct Cli {
 enum Verb {
     /// Record until told to stop, and write one observation file.
     Observe(observe::Args),
+    /// Record on a node of a cluster, and ship what was recorded to the collector.
+    Run(Box<run::Args>),
     /// Make an observation file of the segments that a run left behind, or name the ends of one that was recorded without an inventory.
     Assemble(assemble::Args),
     /// Say what this host lacks, and what would be degraded.
@@ -31,15 +35,13 @@ enum Verb {
 
 /// Parses the command line and carries it out. Exit codes: 0 done, 1 an error (told on stderr), 2 wrong usage, 3 `doctor` found something missing.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_env_filter(tracing_subscriber::EnvFilter::try_from_env("NETWRIGHT_LOG").unwrap_or_else(|_| "info".into()))
-        .with_target(false)
-        .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
-        .init();
+    let cli: Cli = config::parse();
+    if !matches!(cli.verb, Verb::Run(_)) {
+        log_for_people();
+    }
     let result = match cli.verb {
         Verb::Observe(args) => observe::run(args).map(|()| ExitCode::SUCCESS),
+        Verb::Run(args) => run::run(&args).map(|()| ExitCode::SUCCESS),
         Verb::Assemble(args) => assemble::run(args).map(|()| ExitCode::SUCCESS),
         Verb::Doctor(args) => doctor::run(&args, &mut std::io::stdout().lock()),
     };
@@ -47,4 +49,14 @@ pub fn main() -> ExitCode {
         tracing::error!("{error:#}");
         ExitCode::FAILURE
     })
+}
+
+/// What is run by hand logs for a terminal.
+fn log_for_people() {
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(tracing_subscriber::EnvFilter::try_from_env("NETWRIGHT_LOG").unwrap_or_else(|_| "info".into()))
+        .with_target(false)
+        .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
+        .init();
 }

@@ -14,7 +14,7 @@ const LIMIT: usize = 100_000;
 /// The header of a message (RFC 1035, 4.1.1): the numbers of answers, of authorities and of additional records are its last three words.
 const HEADER: usize = 12;
 
-/// What was learned. Never forgotten while the agent runs: a client may keep an address for longer than its TTL.
+/// What was learned. Not forgotten while the client is there: it may keep an address for longer than its TTL.
 #[derive(Debug, Default)]
 pub struct Names {
     learned: HashMap<IpAddr, HashMap<IpAddr, BTreeSet<Name>>>,
@@ -47,6 +47,12 @@ impl Names {
             .filter_map(|client| self.learned.get(&client)?.get(&address))
             .flat_map(|names| names.iter().cloned())
             .collect()
+    }
+
+    /// Forgets what a client has learned that is no more.
+    pub fn forget(&mut self, client: IpAddr) {
+        let learned = self.learned.remove(&client).unwrap_or_default();
+        self.kept -= learned.values().map(BTreeSet::len).sum::<usize>();
     }
 
     /// Whether this client has had an answer.
@@ -187,6 +193,8 @@ mod tests {
             names.add("10.0.0.1".parse().unwrap(), "198.18.0.9".parse().unwrap(), &format!("{index}.example"));
         }
         assert_eq!((names.kept, names.dropped), (LIMIT, 10));
+        names.forget("10.0.0.1".parse().unwrap());
+        assert_eq!((names.kept, names.learned.len()), (0, 0));
     }
 
     proptest! {

@@ -1,7 +1,7 @@
 //! The cgroup hierarchy as an index: the id that the kernel reports (the directory's inode number) to a path, and who owns it.
 
 use netwright_record::Name;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -63,6 +63,11 @@ impl Cgroups {
         self.get(id).map(|cgroup| (id, cgroup))
     }
 
+    /// Forgets the cgroups of pods that are gone.
+    pub fn forget(&mut self, uids: &HashSet<Name>) {
+        self.by_id.retain(|_, cgroup| !matches!(&cgroup.owner, Owner::Pod { uid } if uids.contains(uid)));
+    }
+
     /// Where this index begins.
     pub fn root(&self) -> &Path {
         &self.root
@@ -83,12 +88,13 @@ impl Cgroups {
 }
 
 /// The pod's UID in the name of a cgroup directory, as the kubelet makes it: `pod<UID>` with the cgroupfs driver,
-/// `kubepods-burstable-pod<UID with _>.slice` with systemd's. Static pods have 32 hexadecimal digits without dashes.
+/// `kubepods-burstable-pod<UID with _>.slice` with systemd's, below a `cgroupRoot` with that one's name before it. Static pods have 32
+/// hexadecimal digits without dashes.
 pub fn pod_uid(directory: &str) -> Option<String> {
     let name = directory.strip_suffix(".slice").unwrap_or(directory);
-    let uid = match name.strip_prefix("kubepods") {
-        Some(rest) => rest.rsplit_once("-pod")?.1,
-        None => name.strip_prefix("pod")?,
+    let uid = match holds_pods(name) {
+        true => name.rsplit_once("-pod")?.1,
+        false => name.strip_prefix("pod")?,
     };
     let uid = uid.replace('_', "-");
     let digits = uid.chars().filter(|c| *c != '-').count();
@@ -97,9 +103,37 @@ pub fn pod_uid(directory: &str) -> Option<String> {
     well_formed.then_some(uid)
 }
 
+/// Whether a directory of this name is the kubelet's, with pods somewhere below it.
+pub fn holds_pods(directory: &str) -> bool {
+    directory.split('-').any(|part| part == "kubepods" || part == "kubepods.slice")
+}
+
+/// Where the paths in `/proc/PID/cgroup` begin: at the root of this process's cgroup namespace (cgroup_namespaces(7)), which in a
+/// container is most often its own cgroup. `mounts` is the text of `/proc/self/mounts`, `watched` the cgroup to watch.
+pub fn paths_begin_at(mounts: &str, watched: &Path) -> Option<PathBuf> {
+    let own = mount_point(mounts)?;
+    let mount = mount_that_holds(mounts, watched).unwrap_or_else(|| own.clone());
+    let id = fs::metadata(&own).ok()?.ino();
+    let is_whole = fs::metadata(&mount).is_ok_and(|mount| mount.ino() == id);
+    if is_whole {
+        return Some(mount);
+    }
+    let known = Cgroups::read(watched.to_owned()).ok()?.get(id).map(|cgroup| cgroup.path.clone());
+    Some(known.unwrap_or(mount))
+}
+
+/// The mount of cgroup v2 that `path` is in.
+fn mount_that_holds(mounts: &str, path: &Path) -> Option<PathBuf> {
+    mount_points(mounts).filter(|mount| path.starts_with(mount)).max_by_key(|mount| mount.components().count())
+}
+
 /// Where cgroup v2 is mounted, from the text of `/proc/self/mounts`: on a hybrid machine it is not `/sys/fs/cgroup`.
 pub fn mount_point(mounts: &str) -> Option<PathBuf> {
-    mounts.lines().find_map(|line| {
+    mount_points(mounts).next()
+}
+
+fn mount_points(mounts: &str) -> impl Iterator<Item = PathBuf> {
+    mounts.lines().filter_map(|line| {
         let mut fields = line.split(' ');
         let path = fields.nth(1)?;
         (fields.next()? == "cgroup2").then(|| PathBuf::from(unescape(path)))
@@ -126,6 +160,8 @@ mod tests {
         assert_eq!(pod_uid(&systemd).as_deref(), Some(UID));
         let guaranteed = format!("kubepods-pod{}.slice", UID.replace('-', "_"));
         assert_eq!(pod_uid(&guaranteed).as_deref(), Some(UID));
+        let below_a_root = format!("kubelet-kubepods-burstable-pod{}.slice", UID.replace('-', "_"));
+        assert_eq!(pod_uid(&below_a_root).as_deref(), Some(UID));
         let of_static_pod = "d41d8cd98f00b204e9800998ecf8427e";
         assert_eq!(pod_uid(&format!("pod{of_static_pod}")).as_deref(), Some(of_static_pod));
     }
@@ -162,6 +198,16 @@ mod tests {
         fs::remove_dir(&pod).unwrap();
         cgroups.refresh();
         assert_eq!(cgroups.get(id).map(|cgroup| &cgroup.owner), Some(&Owner::Pod { uid: UID.into() }));
+    }
+
+    #[test]
+    fn the_mount_of_the_watched_cgroup_is_the_nearest() {
+        let mounts =
+            "cgroup2 /sys/fs/cgroup cgroup2 ro 0 0\nproc /host/proc proc rw 0 0\ncgroup2 /host/cgroup cgroup2 ro 0 0\n";
+        let holds = |path: &str| mount_that_holds(mounts, Path::new(path));
+        assert_eq!(holds("/host/cgroup/node"), Some("/host/cgroup".into()));
+        assert_eq!(holds("/sys/fs/cgroup"), Some("/sys/fs/cgroup".into()));
+        assert_eq!(holds("/elsewhere"), None);
     }
 
     #[test]

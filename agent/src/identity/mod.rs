@@ -2,12 +2,13 @@
 
 pub mod addresses;
 pub mod cgroups;
+pub mod processes;
 
 pub use cgroups::{Cgroups, Owner};
 
 use netwright_abi::Address;
-use netwright_record::Local;
-use std::collections::{BTreeSet, HashMap};
+use netwright_record::{Local, Name};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 
 use crate::address;
@@ -16,7 +17,9 @@ use crate::address;
 #[derive(Debug, Default)]
 pub struct Identities {
     owners: HashMap<u64, BTreeSet<Owner>>,
-    addresses: HashMap<String, BTreeSet<IpAddr>>,
+    addresses: HashMap<Name, BTreeSet<IpAddr>>,
+    /// What was added to these since it was last asked for.
+    news: Vec<(Name, IpAddr)>,
 }
 
 impl Identities {
@@ -32,7 +35,25 @@ impl Identities {
 
     /// Notes that a pod has an address.
     pub fn note_address(&mut self, uid: &str, ip: IpAddr) {
-        self.addresses.entry(uid.to_owned()).or_default().insert(ip);
+        let uid = Name::from(uid);
+        if self.addresses.entry(uid.clone()).or_default().insert(ip) {
+            self.news.push((uid, ip));
+        }
+    }
+
+    /// The addresses of pods that were noted for the first time since the last call.
+    pub fn take_news(&mut self) -> Vec<(Name, IpAddr)> {
+        std::mem::take(&mut self.news)
+    }
+
+    /// Forgets pods that are gone: their addresses, and whose their namespaces were.
+    pub fn forget(&mut self, uids: &HashSet<Name>) {
+        self.addresses.retain(|uid, _| !uids.contains(uid));
+        self.news.retain(|(uid, _)| !uids.contains(uid));
+        for owners in self.owners.values_mut() {
+            owners.retain(|owner| !matches!(owner, Owner::Pod { uid } if uids.contains(uid)));
+        }
+        self.owners.retain(|_, owners| !owners.is_empty());
     }
 
     /// The addresses a pod is known to have.
@@ -96,6 +117,18 @@ mod tests {
         identities.note(COOKIE, &pod("a"), &netwright_abi::UNSPECIFIED);
         identities.note(COOKIE, &pod("b"), &netwright_abi::UNSPECIFIED);
         assert_eq!(identities.local(None, COOKIE, &netwright_abi::UNSPECIFIED), Local::Host { ip: None });
+    }
+
+    #[test]
+    fn a_pod_that_is_gone_is_forgotten() {
+        let mut identities = Identities::default();
+        let ip: Address = netwright_abi::mapped(u32::from_ne_bytes([10, 0, 0, 1]));
+        identities.note(COOKIE, &pod("a"), &ip);
+        identities.note(COOKIE + 1, &pod("b"), &ip);
+        assert_eq!(identities.take_news().len(), 2);
+        identities.forget(&HashSet::from(["a".into()]));
+        assert_eq!(identities.addresses("a").count() + identities.take_news().len(), 0);
+        assert_eq!(identities.owners.len(), 1);
     }
 
     #[test]

@@ -10,13 +10,14 @@ mod watch;
 
 use crate::clock::Clock;
 use crate::flows::{Names, Table};
-use crate::identity::{Cgroups, Identities, Owner};
+use crate::identity::{Cgroups, Identities, Owner, processes};
 use crate::probe::{Config, Probe, ProbeError, monotonic_now};
 use crate::sockets;
 use anyhow::Context as _;
 use netwright_abi::{Announcement, FlowKey, FlowValue, announcement};
-use netwright_record::{Flow, Losses, Name};
-use std::collections::{BTreeSet, HashMap};
+use netwright_record::{Flow, Losses, Name, Time};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use watch::Watches;
 
@@ -33,11 +34,13 @@ pub struct Drained {
 const KEPT: usize = 100_000;
 
 impl Drained {
-    /// Gives up the oldest flows beyond what is kept, and counts them.
-    pub fn bound(&mut self) {
+    /// Gives up the oldest flows beyond what is kept, and counts their connections. Returns what was lost by that.
+    pub fn bound(&mut self) -> Losses {
         let over = self.flows.len().saturating_sub(KEPT);
-        self.flows.drain(..over);
-        self.losses.spool_full += over as u64;
+        let lost: u64 = self.flows.drain(..over).map(|flow| flow.activity.connections).sum();
+        let losses = Losses { spool_full: lost, ..Losses::default() };
+        self.losses.add(&losses);
+        losses
     }
 }
 
@@ -135,6 +138,32 @@ impl Recorder {
         Ok(Drained { flows, losses })
     }
 
+    /// The addresses that sockets have shown of pods since the last call.
+    pub fn take_addresses(&mut self) -> Vec<(Name, IpAddr)> {
+        self.identities.take_news()
+    }
+
+    /// Since when pods have been running, by the age of their processes. See [`processes::pods_started`].
+    pub fn pods_started(&self) -> HashMap<Name, Time> {
+        processes::pods_started(&self.proc, &self.cgroups, &self.mount)
+    }
+
+    /// Forgets pods whose cgroups have been gone for so long that nothing of theirs is left to drain. `held` are the addresses that
+    /// others have by now: what these have learned stays.
+    pub fn forget(&mut self, uids: &HashSet<Name>, held: &HashSet<IpAddr>) {
+        for uid in uids {
+            for address in self.identities.addresses(uid).filter(|address| !held.contains(address)) {
+                self.names.forget(address);
+                self.watches.forget(address);
+            }
+            self.address_looks.remove(uid);
+        }
+        self.identities.forget(uids);
+        self.cgroups.forget(uids);
+        let cgroups = &self.cgroups;
+        self.watches.retain(|cgroup| cgroups.get(cgroup).is_some());
+    }
+
     /// Records every connection that is open now as active: a long-lived one is announced only once.
     pub fn sight_open(&mut self) {
         self.cgroups.refresh();
@@ -210,7 +239,8 @@ mod tests {
             activity: Activity::once(Time::UNIX_EPOCH),
         };
         let mut drained = Drained { flows: vec![flow; KEPT + 3], losses: Losses::default() };
-        drained.bound();
-        assert_eq!((drained.flows.len(), drained.losses.spool_full), (KEPT, 3));
+        drained.flows[1].activity.connections = 5;
+        assert_eq!(drained.bound().spool_full, 7);
+        assert_eq!((drained.flows.len(), drained.losses.spool_full), (KEPT, 7));
     }
 }

@@ -39,6 +39,18 @@ impl Watches {
         self.answers.insert(client, time);
     }
 
+    /// Forgets when this client was answered.
+    pub(super) fn forget(&mut self, client: IpAddr) {
+        self.answers.remove(&client);
+    }
+
+    /// Forgets what is watched of cgroups that are not `known` any more.
+    pub(super) fn retain(&mut self, known: impl Fn(u64) -> bool) {
+        for watched in [&mut self.udp_servers, &mut self.dns_servers, &mut self.dns_clients] {
+            watched.retain(|cgroup| known(*cgroup));
+        }
+    }
+
     /// Questions whose answers nobody watched, since the last call.
     pub(super) fn take_unwatched(&mut self) -> u64 {
         std::mem::take(&mut self.unwatched)

@@ -21,6 +21,7 @@ pub(crate) mod workloads;
 pub use error::{Fault, InventoryError, InventoryWarning, KUBECTL_COMMAND, Place};
 pub use labels::is_stable_label;
 pub use manifests::{Manifest, Manifests, TargetPort, read_manifests};
+pub use pods::{pod_uid, read_pod};
 
 use netwright_record::Time;
 use netwright_record::inventory::Inventory;

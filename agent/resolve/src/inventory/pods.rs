@@ -32,6 +32,22 @@ pub(super) fn read(
     Ok(pods)
 }
 
+/// One pod by itself, as its object shows it: for who watches pods and nothing else. Its `workload` is what its controller's name
+/// tells: the Deployment of a ReplicaSet is known by the label `pod-template-hash`, the CronJob of a Job is not. `now` ends the
+/// time of a pod that is over, but not since when.
+///
+/// # Errors
+///
+/// A field of it is not what the API says.
+pub fn read_pod(object: &ApiPod, now: Time) -> Result<Pod, Fault> {
+    pod(object, object.metadata.namespace.as_deref().unwrap_or_default(), &Owners::default(), now)
+}
+
+/// The UID in the pod's cgroup path. For a static pod that is not the UID of the API's image of it.
+pub fn pod_uid(object: &ApiPod) -> Option<Name> {
+    uid(object)
+}
+
 /// One pod. `now` ends the time of one that is over, but not since when.
 pub(crate) fn pod(object: &ApiPod, namespace: &str, owners: &Owners, now: Time) -> Result<Pod, Fault> {
     let metadata = &object.metadata;
@@ -51,7 +67,6 @@ pub(crate) fn pod(object: &ApiPod, namespace: &str, owners: &Owners, now: Time) 
     })
 }
 
-/// The UID in the pod's cgroup path. For a static pod that is not the UID of the API's image of it.
 pub(crate) fn uid(object: &ApiPod) -> Option<Name> {
     let metadata = &object.metadata;
     let own = metadata.annotations.as_ref().and_then(|annotations| annotations.get(STATIC_POD_UID));
