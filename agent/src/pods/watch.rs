@@ -134,10 +134,11 @@ impl Watch {
 
     fn failed(&self, error: &anyhow::Error) {
         self.metrics.watch_failures.inc();
-        let why = format!("{error:#}").escape_debug().to_string();
+        // The client's errors have their causes in their own words already.
+        let why = error.chain().take(2).map(ToString::to_string).collect::<Vec<_>>().join(": ");
         self.listed.unmet(why.clone());
         if self.seldom.is_due() {
-            tracing::warn!(why, "the watch of this node's pods failed; it is tried again");
+            tracing::warn!(why = %why.escape_debug(), "the watch of this node's pods failed; it is tried again");
         }
     }
 }
