@@ -1,3 +1,7 @@
 //! `netwright-collector`: see the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    netwright_collector::cli::main()
+}

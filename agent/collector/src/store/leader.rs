@@ -72,7 +72,7 @@ impl Leader {
     pub async fn inbox(&mut self, ids: &[i64]) -> Result<Vec<InboxRow>> {
         const SQL: (&str, &str) =
             ("SELECT id, node, run, sequence, received, flows, bytes FROM inbox WHERE id IN", "ORDER BY id");
-        self.fetch("read the inbox", SQL, ids, |query, id| query.bind(*id), inbox_row).await
+        fetch(&self.store, "read the inbox", SQL, ids, |query, id| query.bind(*id), inbox_row).await
     }
 
     /// Flows that wait and are due at `now`, at most so many.
@@ -114,7 +114,7 @@ impl Leader {
     /// The database refuses.
     pub async fn statements(&mut self, digests: &[Vec<u8>]) -> Result<Vec<(Vec<u8>, String)>> {
         const SQL: (&str, &str) = ("SELECT digest, body FROM statement WHERE digest IN", "");
-        self.fetch("read statements", SQL, digests, |query, digest| query.bind(digest.clone()), with_body).await
+        fetch(&self.store, "read statements", SQL, digests, |query, digest| query.bind(digest.clone()), with_body).await
     }
 
     /// Digest and body of those of the unresolved flows that are known.
@@ -123,7 +123,8 @@ impl Leader {
     /// The database refuses.
     pub async fn unresolved(&mut self, digests: &[Vec<u8>]) -> Result<Vec<(Vec<u8>, String)>> {
         const SQL: (&str, &str) = ("SELECT digest, body FROM unresolved WHERE digest IN", "");
-        self.fetch("read unresolved flows", SQL, digests, |query, digest| query.bind(digest.clone()), with_body).await
+        fetch(&self.store, "read unresolved flows", SQL, digests, |query, digest| query.bind(digest.clone()), with_body)
+            .await
     }
 
     /// Calls `each` with the body of every statement.
@@ -148,18 +149,18 @@ impl Leader {
         self.check().await?;
         Ok(MergeTransaction::new(self.store.write("begin to merge").await?))
     }
+}
 
-    async fn fetch<T, R>(
-        &self,
-        doing: &'static str,
-        sql: (&'static str, &'static str),
-        keys: &[T],
-        bind: impl for<'q> Fn(batch::Query<'q>, &T) -> batch::Query<'q>,
-        read: impl Fn(&AnyRow) -> sqlx::Result<R>,
-    ) -> Result<Vec<R>> {
-        let mut connection = self.store.inner.pool.acquire().await.map_err(StoreError::sql(doing))?;
-        batch::fetch_in(&mut connection, doing, sql, keys, bind, read).await
-    }
+async fn fetch<T, R>(
+    store: &Store,
+    doing: &'static str,
+    sql: (&'static str, &'static str),
+    keys: &[T],
+    bind: impl for<'q> Fn(batch::Query<'q>, &T) -> batch::Query<'q>,
+    read: impl Fn(&AnyRow) -> sqlx::Result<R>,
+) -> Result<Vec<R>> {
+    let mut connection = store.inner.pool.acquire().await.map_err(StoreError::sql(doing))?;
+    batch::fetch_in(&mut connection, doing, sql, keys, bind, read).await
 }
 
 fn inbox_row(row: &AnyRow) -> sqlx::Result<InboxRow> {

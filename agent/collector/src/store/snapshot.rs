@@ -168,6 +168,15 @@ impl Snapshot {
         .await
     }
 
+    /// The names of the nodes that are in the cluster.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn node_names(&mut self) -> Result<Vec<String>> {
+        const SQL: &str = "SELECT name FROM object WHERE kind = 'Node' AND gone_at IS NULL ORDER BY name";
+        self.all(SQL, |row| row.try_get("name")).await
+    }
+
     /// How many segments are missing of each run that others came of. A run begins with 0.
     ///
     /// # Errors

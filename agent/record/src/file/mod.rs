@@ -14,7 +14,7 @@ mod read;
 mod write;
 
 pub use error::{ReadError, Warning};
-pub use read::{read, read_head, read_path};
+pub use read::{Outline, outline, read, read_head, read_path};
 pub use write::{write, write_atomically, write_path, write_plain};
 
 use crate::Time;

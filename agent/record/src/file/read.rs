@@ -66,6 +66,34 @@ pub fn read_head(mut input: impl Read, path: &Path) -> Result<Observation, ReadE
     reading.finish().map(|(head, _)| head)
 }
 
+/// What a file holds, without reading what was seen.
+#[derive(Debug)]
+pub struct Outline {
+    /// Everything before the first flow; see [`read_head`].
+    pub head: Observation,
+    /// How many lines follow the head, the end record not counted: in a segment, its flows.
+    pub others: u64,
+}
+
+/// Reads the head of a file, and counts the lines of the rest without parsing them. O(size), much less than [`read`].
+///
+/// # Errors
+///
+/// As [`read_head`]; the file is cut short, has no end record, or is larger than `most_bytes` once decompressed.
+pub fn outline(mut input: impl Read, path: &Path, most_bytes: u64) -> Result<Outline, ReadError> {
+    let io_error = |source| ReadError::Io { path: path.into(), source };
+    let (start, compressed) = beginning(&mut input).map_err(io_error)?;
+    let input = BufReader::new(start.chain(input));
+    let mut reading = Reading::new(path, compressed);
+    let others = if compressed {
+        let decoder = zstd::stream::read::Decoder::with_buffer(input).map_err(io_error)?;
+        reading.outline(BufReader::new(decoder.take(most_bytes)))?
+    } else {
+        reading.outline(input.take(most_bytes))?
+    };
+    Ok(Outline { head: reading.finish()?.0, others })
+}
+
 /// The first bytes, and whether they say that the rest is compressed.
 fn beginning(input: &mut impl Read) -> io::Result<(Cursor<Vec<u8>>, bool)> {
     let mut start = Vec::new();
@@ -173,15 +201,44 @@ impl<'a> Reading<'a> {
         }
     }
 
+    /// Takes lines up to the first that is part of what was seen, and counts it and those that follow.
+    fn outline(&mut self, input: impl BufRead) -> Result<u64, ReadError> {
+        let mut lines = Lines { input, compressed: self.compressed, stop: None };
+        self.head_of(&mut lines)?;
+        let mut others = u64::from(lines.stop.is_none());
+        let (mut line, mut ended) = (Vec::new(), self.end.is_some());
+        while lines.stop.is_none() {
+            line.clear();
+            lines.stop = lines.line(&mut line);
+            if lines.stop.is_none() && !line.trim_ascii().is_empty() {
+                ended = line.starts_with(b"{\"record\":\"end\"") && line.ends_with(b"}\n");
+                others += u64::from(!ended);
+            }
+        }
+        self.stopped(lines.stop)?;
+        match ended {
+            true => Ok(others),
+            false => {
+                let reason = "it has no end record, or is larger than is taken".to_owned();
+                Err(ReadError::Damaged { path: self.path.into(), line: self.lines, reason })
+            }
+        }
+    }
+
     /// Takes lines up to the first that is part of what was seen.
     fn head(&mut self, input: impl BufRead) -> Result<(), ReadError> {
         let mut lines = Lines { input, compressed: self.compressed, stop: None };
+        self.head_of(&mut lines)?;
+        self.stopped(lines.stop)
+    }
+
+    fn head_of(&mut self, lines: &mut Lines<impl BufRead>) -> Result<(), ReadError> {
         let mut line = Vec::new();
         loop {
             line.clear();
             lines.stop = lines.line(&mut line);
             if lines.stop.is_some() {
-                return self.stopped(lines.stop);
+                return Ok(());
             }
             if line.trim_ascii().is_empty() {
                 self.lines += 1;

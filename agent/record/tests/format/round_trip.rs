@@ -111,3 +111,17 @@ fn the_head_is_everything_before_what_was_seen() {
     let error = file::read_head("{}\n".as_bytes(), Path::new("x")).unwrap_err();
     assert!(error.to_string().contains('x'), "{error}");
 }
+
+#[test]
+fn an_outline_counts_what_it_does_not_read() {
+    let whole = sample();
+    let others = (whole.flows.len() + whole.edges.len() + whole.unresolved.len()) as u64;
+    for bytes in [compressed(&whole), plain(&whole).into_bytes()] {
+        let outline = file::outline(bytes.as_slice(), Path::new("x"), 1 << 20).unwrap();
+        assert_eq!((outline.others, &outline.head.header), (others, &whole.header));
+        assert!(file::outline(&bytes[..bytes.len() - 10], Path::new("x"), 1 << 20).is_err(), "cut short");
+        assert!(file::outline(bytes.as_slice(), Path::new("x"), 100).is_err(), "larger than is taken");
+    }
+    let empty = file::outline(compressed(&empty()).as_slice(), Path::new("x"), 1 << 20).unwrap();
+    assert_eq!(empty.others, 0);
+}
