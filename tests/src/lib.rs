@@ -7,6 +7,7 @@
 //! - [`shop`] declares a cluster, and derives from that declaration the processes to run, the inventory
 //!   that `kubectl get` would print, and the edges that have to be seen;
 //! - [`oracle`] asks a foreign tool about policies;
+//! - [`receiver`] takes an agent's segments as a collector would, and gives any answer;
 //! - [`results`] keeps the figures of benches;
 //! - [`synthetic`] makes up observations of any size;
 //! - [`demo`] puts them together: watch the shop, write its policies, prove them.
@@ -15,6 +16,7 @@ pub mod actor;
 pub mod cluster;
 pub mod demo;
 pub mod oracle;
+pub mod receiver;
 pub mod results;
 pub mod shop;
 pub mod synthetic;
