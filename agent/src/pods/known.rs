@@ -80,6 +80,9 @@ impl Pods {
         if let Some(known) = self.known.get_mut(uid) {
             known.deleted = true;
             known.went = self.clock;
+            if known.is_gone() && known.stays.is_empty() {
+                self.known.remove(uid);
+            }
         }
         self.bound();
     }
@@ -231,14 +234,16 @@ impl Pods {
 
     /// Forgets the oldest of what is gone, beyond what is remembered.
     fn bound(&mut self) {
+        if self.known.len() <= MOST_GONE + MOST_UNNAMED {
+            return;
+        }
         self.forget_oldest(MOST_GONE, |known| known.is_gone() && !known.changed);
+        // Those that no segment could be written for in a long time: the disk is full.
+        self.forget_oldest(2 * MOST_GONE, Known::is_gone);
         self.forget_oldest(MOST_UNNAMED, |known| known.listed.is_none() && known.containers.is_empty());
     }
 
     fn forget_oldest(&mut self, most: usize, is_gone: impl Fn(&Known) -> bool) {
-        if self.known.len() <= most {
-            return;
-        }
         let mut gone: Vec<(u64, Name)> = self
             .known
             .iter()
@@ -296,9 +301,10 @@ impl Known {
         }
     }
 
-    /// The record, once somebody has said who it is.
+    /// The record, once somebody has said who it is and it was seen to run. (Of one that was over before this run of the agent began,
+    /// an earlier one has told more.)
     fn record(&self) -> Option<Pod> {
-        let listed = self.listed.as_ref()?;
+        let listed = self.listed.as_ref().filter(|listed| listed.pod.host_network || !self.stays.is_empty())?;
         let mut pod = listed.pod.clone();
         if !pod.host_network {
             pod.addresses = self.stays.iter().flat_map(|stay| stay.addresses(listed.started)).collect();

@@ -75,6 +75,7 @@ fn a_pod_is_told_once_more_when_it_is_gone_and_forgotten_once_that_has_arrived()
 fn what_was_in_a_segment_that_was_dropped_is_told_again() {
     let mut pods = Pods::default();
     pods.apply(listed("a", &["10.244.0.7"]), at(0));
+    pods.made(&"a".into(), "c".into(), Some(at(100)));
     let of_a = pods.take(false, at(1000));
     let of_former_run = listed("z", &[]).pod;
     pods.again(of_a.into_iter().chain([of_former_run.clone()]).collect());
@@ -146,6 +147,17 @@ fn what_was_there_before_has_been_there_since_the_pods_start() {
     let mut told = held(&pods.take(false, at(1000)));
     told.sort();
     assert_eq!(told, ["a: 10.244.0.7 1..900", "b: 10.244.0.8 500..-"]);
+}
+
+#[test]
+fn a_pod_that_was_over_before_anyone_looked_is_not_told() {
+    let mut pods = Pods::default();
+    pods.apply(listed("a", &["10.244.0.7"]), at(0));
+    assert!(pods.take(true, at(1000)).is_empty());
+    let mut of_host = listed("b", &["172.30.0.10"]);
+    of_host.pod.host_network = true;
+    pods.apply(of_host, at(0));
+    assert_eq!(held(&pods.take(true, at(1000))), ["b: "]);
 }
 
 #[test]
