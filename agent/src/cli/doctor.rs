@@ -5,6 +5,7 @@ use crate::identity::cgroups;
 use crate::probe::{Config, Probe, btf, cookie_in_skb, has_sctp};
 use std::fs;
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Arguments.
@@ -13,6 +14,9 @@ pub(super) struct Args {
     /// Only look; do not try to load and attach the programs.
     #[arg(long)]
     dry: bool,
+    /// Try it at this cgroup (v2): in a container, the node's, which is mounted there. Default: where cgroup v2 is mounted.
+    #[arg(long, env = "NETWRIGHT_CGROUP", value_name = "PATH")]
+    cgroup: Option<PathBuf>,
 }
 
 const OLDEST_KERNEL: (u32, u32) = (5, 15);
@@ -27,12 +31,13 @@ enum Finding {
 
 /// Runs the verb. Exit code 3 if something is missing without which nothing can be recorded.
 pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<ExitCode> {
-    let mut findings = vec![kernel(), cgroup2()];
+    let cgroup = args.cgroup.clone().or_else(mounted);
+    let mut findings = vec![kernel(), cgroup2(cgroup.as_deref())];
     findings.extend(capabilities());
     findings.extend([kernel_types(), packet_cookies(), sctp()]);
     let ready = findings.iter().all(|finding| !matches!(finding, Finding::Missing(_)));
     if ready && !args.dry {
-        findings.push(trial());
+        findings.extend(cgroup.as_deref().map(trial));
     }
     let mut missing = false;
     for finding in &findings {
@@ -59,10 +64,14 @@ fn kernel() -> Finding {
     }
 }
 
-fn cgroup2() -> Finding {
-    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-    match cgroups::mount_point(&mounts) {
-        Some(path) if fs::read_dir(&path).is_ok() => Finding::Good(format!("cgroup v2 at {}", path.display())),
+/// Where cgroup v2 is mounted, if it is.
+fn mounted() -> Option<PathBuf> {
+    cgroups::mount_point(&fs::read_to_string("/proc/self/mounts").unwrap_or_default())
+}
+
+fn cgroup2(path: Option<&Path>) -> Finding {
+    match path {
+        Some(path) if fs::read_dir(path).is_ok() => Finding::Good(format!("cgroup v2 at {}", path.display())),
         Some(path) => Finding::Missing(format!(
             "cgroup v2 at {} cannot be read: mount it into the container, read-only",
             path.display()
@@ -108,13 +117,11 @@ fn sctp() -> Finding {
     })
 }
 
-/// Loads and attaches everything for a moment, to an empty cgroup of its own if one can be made, else to the root.
-fn trial() -> Finding {
-    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-    let Some(mount) = cgroups::mount_point(&mounts) else { return Finding::Missing("cgroup v2".into()) };
-    let own = mount.join(format!("netwright-doctor-{}", std::process::id()));
+/// Loads and attaches everything for a moment, to an empty cgroup of its own below `parent` if one can be made, else to `parent`.
+fn trial(parent: &Path) -> Finding {
+    let own = parent.join(format!("netwright-doctor-{}", std::process::id()));
     let made = fs::create_dir(&own).is_ok();
-    let cgroup = if made { own.clone() } else { mount };
+    let cgroup = if made { own.clone() } else { parent.to_owned() };
     let probe = Probe::load(&Config::new(cgroup.clone())).and_then(|mut probe| {
         probe.attach(&cgroup)?;
         Ok(probe)
