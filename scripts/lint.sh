@@ -16,9 +16,11 @@ say "licences, bans and sources"
 cargo fetch --locked --quiet
 cargo deny --offline check licenses bans sources
 say "shell scripts"
-shellcheck --external-sources scripts/*.sh .ci/run tests/cluster/images/*.sh
+shellcheck --external-sources scripts/*.sh .ci/run tests/cluster/images/*.sh deploy/krew/*.sh
 say "image files"
 hadolint deploy/image/*.Containerfile tests/cluster/images/*.Containerfile
 say "Go"
 unformatted=$(gofmt -l tests/cluster)
 [ -z "$unformatted" ] || fail "gofmt would change: $unformatted"
+say "alerts"
+promtool check rules deploy/alerts/netwright.rules.yaml
