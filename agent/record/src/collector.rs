@@ -57,6 +57,10 @@ pub struct Status {
     /// How often something was kept in less detail than it was seen, since what one workload may add is bounded.
     #[serde(default)]
     pub collapsed: u64,
+    /// For how many seconds something of the API server has not been watched; 0 while all is. Absent where the replica that answers is
+    /// not the one that merges, or is too old to tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch_age: Option<u64>,
     /// For each day (UTC) of the window how many edges were seen that were never seen before, oldest first.
     #[serde(default)]
     pub new_edges: Vec<NewEdges>,
@@ -112,6 +116,6 @@ mod tests {
         )
         .unwrap();
         assert!(status.agents.iter().all(|agent| agent.in_cluster && agent.losses.is_empty()));
-        assert_eq!((status.window, status.edges), (None, 0));
+        assert_eq!((status.window, status.edges, status.watch_age), (None, 0, None));
     }
 }

@@ -31,6 +31,21 @@ pub struct Limits {
     pub drain: Duration,
 }
 
+/// Listens on `address`. Where that is `[::]` and the host has no IPv6, on `0.0.0.0`.
+///
+/// # Errors
+/// Neither can be listened on.
+pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let any = address.ip() == std::net::Ipv6Addr::UNSPECIFIED;
+    match TcpListener::bind(address).await {
+        // EAFNOSUPPORT and EADDRNOTAVAIL: built without IPv6, or told to do without.
+        Err(error) if any && error.kind() != io::ErrorKind::AddrInUse => {
+            TcpListener::bind((std::net::Ipv4Addr::UNSPECIFIED, address.port())).await
+        }
+        bound => bound,
+    }
+}
+
 /// Serves `router` on `listener` until `stop`, then finishes what is under way, for [`Limits::drain`] at most. `accept` makes of
 /// a connection what bytes are read from and written to: itself, or the inside of a TLS session. Handlers find the other end's
 /// address as `ConnectInfo<SocketAddr>`.

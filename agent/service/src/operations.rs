@@ -14,7 +14,6 @@ use prometheus_client::registry::Registry;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -35,7 +34,7 @@ pub async fn serve(
     registry: Arc<Registry>,
     stop: CancellationToken,
 ) -> anyhow::Result<(SocketAddr, JoinHandle<()>)> {
-    let listener = TcpListener::bind(address).await.with_context(|| {
+    let listener = http::bind(address).await.with_context(|| {
         format!("cannot listen on {address} for health and metrics; choose another --health-listen")
     })?;
     let address = listener.local_addr().context("cannot learn the address of the port for health and metrics")?;

@@ -69,6 +69,7 @@ fn report(out: &mut dyn Write, status: &Status, attention: &[Attention]) -> io::
     let in_cluster = status.agents.iter().filter(|agent| agent.in_cluster).count();
     writeln!(out, "agents      {in_cluster} of {} nodes", in_cluster + status.unwatched_nodes.len())?;
     lag(out, status)?;
+    watch(out, status)?;
     writeln!(
         out,
         "edges       {}; {} flows without a name; {} kept in less detail",
@@ -87,6 +88,18 @@ fn lag(out: &mut dyn Write, status: &Status) -> io::Result<()> {
         "lag         {} segments wait to be merged{oldest}; {} flows wait for a name",
         status.inbox_segments, status.pending_flows
     )
+}
+
+/// Nothing where the replica that answered does not watch.
+fn watch(out: &mut dyn Write, status: &Status) -> io::Result<()> {
+    match status.watch_age {
+        None => Ok(()),
+        Some(0) => writeln!(out, "watch       the API server tells of all changes"),
+        Some(age) => {
+            let age = span(i64::try_from(age).unwrap_or(i64::MAX));
+            writeln!(out, "watch       not all changes are known for {age}")
+        }
+    }
 }
 
 /// Days without a new edge are what one waits for; that nothing new will come is never said.

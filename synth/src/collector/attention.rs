@@ -39,6 +39,8 @@ pub enum What {
     Losses,
     /// The collector does not keep up.
     Lag,
+    /// The collector cannot watch the API server.
+    Watch,
 }
 
 /// All that wants attention: about the whole first, then node by node.
@@ -55,6 +57,13 @@ pub fn attention(status: &Status) -> Vec<Attention> {
             span(waiting)
         );
         all.push(Attention { what: What::Lag, node: None, message });
+    }
+    if let Some(age) = status.watch_age.and_then(|age| i64::try_from(age).ok()).filter(|age| *age > STALE_SECONDS) {
+        let message = format!(
+            "the API server has not told of all changes for {}: new pods may stay without a name; see the collector's log",
+            span(age)
+        );
+        all.push(Attention { what: What::Watch, node: None, message });
     }
     for node in &status.unwatched_nodes {
         let message = "no agent reports from this node: what happens on it is seen from elsewhere at best".to_owned();
@@ -153,6 +162,7 @@ mod tests {
     fn where_all_is_well_nothing_wants_attention() {
         let mut status = status(vec![agent("a"), agent("b")]);
         status.inbox_segments = 3;
+        status.watch_age = Some(30);
         status.inbox_oldest = Some(at(10_000 - LAG_SECONDS));
         assert_eq!(attention(&status), []);
     }
@@ -173,7 +183,8 @@ mod tests {
         let mut slow = status(vec![agent("a")]);
         slow.inbox_oldest = Some(at(10_000 - LAG_SECONDS - 1));
         slow.unwatched_nodes = vec!["b".into()];
-        assert_eq!(kinds(&slow), [What::Lag, What::Unwatched]);
+        slow.watch_age = Some(301);
+        assert_eq!(kinds(&slow), [What::Lag, What::Watch, What::Unwatched]);
     }
 
     #[test]

@@ -1,133 +1,123 @@
-//! Hands out what is kept, to whoever may forward ports to the pod: snapshots as files that can be read in parts, and the status.
+//! Hands out what was kept, to whoever may forward a port to this pod: ARCHITECTURE.md, "Handing out".
 //!
-//! Listens on the pod's loopback address and nowhere else. Without TLS: the way from the desk is through the API server.
+//! It listens on the loopback address alone, without TLS and without asking who comes: the API server has asked, when it forwarded the port.
+//! A page in a browser of whoever forwards the port could send requests here too; so requests by another name than localhost are refused.
 
 mod files;
+mod range;
 mod status;
 
-pub use files::Exports;
+pub use files::{Exports, Limits};
 
 use crate::merge::Monitor;
-use crate::observation::observation;
+use crate::metrics::Metrics;
 use crate::store::Store;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use netwright_record::{Time, file};
-use serde_json::json;
+use netwright_record::Time;
+use range::Range;
 use std::sync::Arc;
-use tokio::sync::Mutex;
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
+use tokio_util::io::ReaderStream;
 
-/// What handlers need.
-#[derive(Clone)]
+/// What all requests share.
 pub struct Export {
-    /// What is kept.
+    /// Snapshots that wait to be read.
+    pub exports: Exports,
+    /// Where all is kept.
     pub store: Store,
     /// The cluster's name.
     pub cluster: Option<String>,
-    /// The files.
-    pub exports: Arc<Exports>,
     /// How merging goes.
     pub monitor: Monitor,
-    /// How far back is remembered.
-    pub window: jiff::SignedDuration,
-    /// One snapshot is made at a time: each takes memory for all that is kept.
-    pub one: Arc<Mutex<()>>,
+    /// What is counted.
+    pub metrics: Metrics,
 }
 
-/// The routes for people.
-pub fn router(export: Export) -> Router {
+/// The routes.
+pub fn router(export: Arc<Export>) -> Router {
     Router::new()
-        .route("/v1/exports", post(create))
-        .route("/v1/exports/{id}", get(read).delete(delete))
-        .route("/v1/status", get(status))
+        .route("/v1/exports", post(make))
+        .route("/v1/exports/{id}", get(read).delete(remove))
+        .route("/v1/status", get(tell))
+        .layer(middleware::from_fn(local_names_only))
         .with_state(export)
 }
 
-fn failed(status: StatusCode, why: impl std::fmt::Display) -> Response {
-    (status, Json(json!({"error": why.to_string()}))).into_response()
-}
-
-async fn create(State(export): State<Export>) -> Response {
-    let _one = export.one.lock().await;
-    match snapshot(&export).await {
-        Ok(made) => (StatusCode::CREATED, Json(made)).into_response(),
-        Err(error) => {
-            tracing::error!("no snapshot was made: {error:#}");
-            failed(StatusCode::INTERNAL_SERVER_ERROR, format!("no snapshot could be made: {error:#}"))
+async fn make(State(export): State<Arc<Export>>) -> Response {
+    match export.exports.make(&export.store, export.cluster.clone()).await {
+        Ok(made) => {
+            export.metrics.exports.inc();
+            (StatusCode::CREATED, Json(made)).into_response()
         }
+        Err(error) => failed(&export, &error, "cannot make an export"),
     }
 }
 
-async fn snapshot(export: &Export) -> anyhow::Result<netwright_record::collector::Export> {
-    let mut snapshot = export.store.snapshot().await?;
-    let observation = observation(&mut snapshot, export.cluster.clone(), Time::now()).await?;
-    drop(snapshot);
-    let exports = export.exports.clone();
-    tokio::task::spawn_blocking(move || {
-        let window = observation.header.window;
-        exports.add(window, |path| file::write_path(&observation, path))
-    })
-    .await?
+async fn read(State(export): State<Arc<Export>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    let Some((path, made)) = export.exports.find(&id) else { return unknown() };
+    let range = match Range::of(&headers, made.bytes, &made.sha256) {
+        Ok(range) => range,
+        Err(refused) => return refused.into_response(),
+    };
+    let opened = async {
+        let mut file = tokio::fs::File::open(path).await?;
+        file.seek(std::io::SeekFrom::Start(range.from)).await?;
+        Ok::<_, std::io::Error>(file)
+    };
+    match opened.await {
+        Ok(file) => {
+            let content = Body::from_stream(ReaderStream::with_capacity(file.take(range.length), 128 << 10));
+            range.response(content, &made)
+        }
+        Err(error) => failed(&export, &error.into(), "cannot read an export"),
+    }
 }
 
-async fn status(State(export): State<Export>) -> Response {
-    match status::status(&export, Time::now()).await {
+async fn remove(State(export): State<Arc<Export>>, Path(id): Path<String>) -> Response {
+    if export.exports.remove(&id) { StatusCode::NO_CONTENT.into_response() } else { unknown() }
+}
+
+async fn tell(State(export): State<Arc<Export>>) -> Response {
+    let watch_age = export.monitor.state().watch.map(|watch| watch.age().as_secs());
+    match status::status(&export.store, export.cluster.clone(), watch_age, Time::now()).await {
         Ok(status) => Json(status).into_response(),
-        Err(error) => failed(StatusCode::SERVICE_UNAVAILABLE, error),
+        Err(error) => failed(&export, &error.into(), "cannot tell the status"),
     }
 }
 
-async fn delete(State(export): State<Export>, Path(id): Path<String>) -> Response {
-    match export.exports.remove(&id) {
-        true => StatusCode::NO_CONTENT.into_response(),
-        false => failed(StatusCode::NOT_FOUND, "there is no such snapshot"),
-    }
+fn unknown() -> Response {
+    let body = Json(
+        serde_json::json!({ "error": "unknown", "why": "there is no such export; one ends after an hour: make another" }),
+    );
+    (StatusCode::NOT_FOUND, body).into_response()
 }
 
-/// The file, or from some byte on.
-async fn read(State(export): State<Export>, Path(id): Path<String>, headers: HeaderMap) -> Response {
-    let Some((path, length)) = export.exports.find(&id) else {
-        return failed(StatusCode::NOT_FOUND, "there is no such snapshot: it may be too old; make another");
-    };
-    let from = match range(headers.get(header::RANGE), length) {
-        Ok(from) => from,
-        Err(why) => return failed(StatusCode::RANGE_NOT_SATISFIABLE, why),
-    };
-    let opened = tokio::task::spawn_blocking(move || files::open(&path, from.unwrap_or(0))).await;
-    let Ok(Ok(file)) = opened else {
-        return failed(StatusCode::INTERNAL_SERVER_ERROR, "the snapshot cannot be read");
-    };
-    let stream = futures_util::stream::try_unfold(tokio::fs::File::from_std(file), |mut file| async move {
-        let mut chunk = vec![0; 128 << 10];
-        let read = tokio::io::AsyncReadExt::read(&mut file, &mut chunk).await?;
-        chunk.truncate(read);
-        std::io::Result::Ok((read > 0).then_some((chunk, file)))
-    });
-    let mut response = Body::from_stream(stream).into_response();
-    let left = length.saturating_sub(from.unwrap_or(0));
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/zstd"));
-    headers.insert(header::CONTENT_LENGTH, left.into());
-    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    if let Some(from) = from {
-        let told = format!("bytes {from}-{}/{length}", length.saturating_sub(1));
-        if let Ok(told) = HeaderValue::from_str(&told) {
-            headers.insert(header::CONTENT_RANGE, told);
-        }
-        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-    }
+fn failed(export: &Export, error: &anyhow::Error, doing: &str) -> Response {
+    export.metrics.store_errors.inc();
+    tracing::error!("{doing}: {error:#}");
+    let body = Json(serde_json::json!({ "error": "failed", "why": format!("{doing}: {error:#}") }));
+    let mut response = (StatusCode::SERVICE_UNAVAILABLE, body).into_response();
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
     response
 }
 
-/// From which byte on, of `bytes=N-` (RFC 9110, 14.1.2). Other ranges are not needed by anyone, and the whole is given (as is allowed).
-fn range(asked: Option<&HeaderValue>, length: u64) -> Result<Option<u64>, String> {
-    let from = asked.and_then(|asked| asked.to_str().ok()?.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
-    match from {
-        Some(from) if from >= length && length > 0 => Err(format!("the snapshot has {length} bytes")),
-        from => Ok(from),
+/// A name that resolves to a loopback address by somebody's trick would let a page read what comes back.
+async fn local_names_only(request: Request, next: Next) -> Response {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = host
+        .rsplit_once(':')
+        .filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()))
+        .map_or(host, |(name, _)| name);
+    if matches!(name, "localhost" | "127.0.0.1" | "[::1]") {
+        next.run(request).await
+    } else {
+        let body = Json(serde_json::json!({ "error": "host", "why": "ask for localhost or 127.0.0.1" }));
+        (StatusCode::MISDIRECTED_REQUEST, body).into_response()
     }
 }

@@ -1,128 +1,154 @@
-//! How the recording stands.
+//! How the recording stands: `GET /v1/status`, read from the store as it is at one moment.
 
-use super::Export;
 use crate::merge::rows;
-use crate::store::{CoverageRow, StoreError};
+use crate::store::{Gap, Snapshot, Store, StoreError};
 use netwright_record::collector::{AgentStatus, NewEdges, Status};
-use netwright_record::{Losses, Name, Time, Window};
-use netwright_resolve::live::Live;
+use netwright_record::{Coverage, Name, Time, Window};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How many gaps are told of one agent.
-const MOST_GAPS: usize = 100;
+const COLLECTOR: &str = concat!("netwright-collector ", env!("CARGO_PKG_VERSION"));
+/// How many stretches without a watch are told of each agent.
+const GAPS: usize = 100;
 
-/// The status, from one moment of the store.
-pub(super) async fn status(export: &Export, now: Time) -> Result<Status, StoreError> {
-    let mut snapshot = export.store.snapshot().await?;
-    let coverage = snapshot.coverage().await?;
-    let (agents, missing) = (snapshot.agents().await?, snapshot.gaps().await?);
-    let (totals, days) = (snapshot.totals().await?, snapshot.new_edges().await?);
+/// The status at `now`. `watch_age` is in seconds.
+///
+/// # Errors
+/// The store cannot be read.
+pub(super) async fn status(
+    store: &Store,
+    cluster: Option<String>,
+    watch_age: Option<u64>,
+    now: Time,
+) -> Result<Status, StoreError> {
+    let inbox = store.inbox_load().await?;
+    let mut snapshot = store.snapshot().await?;
+    let coverage = coverage(&mut snapshot).await?;
+    let nodes: BTreeSet<String> = snapshot.node_names().await?.into_iter().collect();
+    let agents = agents(&mut snapshot, &coverage, &nodes).await?;
+    let reported: BTreeSet<&str> = agents.iter().map(|agent| &*agent.node).collect();
+    let unwatched_nodes =
+        nodes.iter().filter(|node| !reported.contains(node.as_str())).map(|node| node.as_str().into());
+    let totals = snapshot.totals().await?;
     let collapsed = snapshot.counter("collapsed_destinations").await?;
     let collapsed = collapsed.saturating_add(snapshot.counter("uncounted_attempts").await?);
-    let load = export.store.inbox_load().await?;
-    let nodes = nodes(&mut crate::observation::live(&mut snapshot).await?);
-    let mut stretches: BTreeMap<&str, Vec<&CoverageRow>> = BTreeMap::new();
-    for row in &coverage {
-        stretches.entry(&row.node).or_default().push(row);
-    }
-    let mut told = Vec::new();
-    for agent in &agents {
-        let rows = stretches.get(agent.node.as_str()).map(Vec::as_slice).unwrap_or_default();
-        let missing = missing.iter().filter(|gap| gap.node == agent.node).map(|gap| gap.missing);
-        told.push(AgentStatus {
-            node: agent.node.as_str().into(),
-            heard: rows::time(agent.received),
-            watched_until: rows::time(agent.reported_until),
-            watched_seconds: watched(rows),
-            in_cluster: nodes.contains(agent.node.as_str()),
-            missing_segments: missing.sum(),
-            gaps: gaps(rows),
-            losses: losses(rows),
-        });
-    }
-    let reporting: BTreeSet<&str> = agents.iter().map(|agent| agent.node.as_str()).collect();
-    let unwatched = nodes.iter().filter(|node| !reporting.contains(node.as_str())).cloned().collect();
-    let first = coverage.iter().map(|row| row.since).min();
-    let window = first.zip(coverage.iter().map(|row| row.until).max());
+    let new_edges = snapshot.new_edges().await?.into_iter();
     Ok(Status {
         at: now,
-        collector: concat!("netwright-collector ", env!("CARGO_PKG_VERSION")).to_owned(),
-        cluster: export.cluster.clone(),
-        window: window.map(|(from, until)| Window { from: rows::time(from), until: rows::time(until) }),
-        agents: told,
-        unwatched_nodes: unwatched,
-        inbox_segments: load.segments,
-        inbox_oldest: load.oldest.map(rows::time),
+        collector: COLLECTOR.into(),
+        cluster,
+        window: window(&coverage),
+        unwatched_nodes: unwatched_nodes.collect(),
+        agents,
+        inbox_segments: inbox.segments,
+        inbox_oldest: inbox.oldest.map(rows::time),
         pending_flows: totals.pending,
         edges: totals.edges,
         unresolved_flows: totals.unresolved,
         collapsed,
-        new_edges: days.into_iter().map(|(day, edges)| NewEdges { day: rows::time(day), edges }).collect(),
+        watch_age,
+        new_edges: new_edges.map(|(day, edges)| NewEdges { day: rows::time(day), edges }).collect(),
     })
 }
 
-fn nodes(live: &mut Live) -> BTreeSet<Name> {
-    live.view().nodes.iter().map(|node| node.name.clone()).collect()
-}
+type ByNode = BTreeMap<Name, Vec<Coverage>>;
 
-/// Seconds in which somebody watched, whatever runs overlap.
-fn watched(rows: &[&CoverageRow]) -> u64 {
-    let milliseconds: i64 = united(rows).iter().map(|(since, until)| until.saturating_sub(*since)).sum();
-    u64::try_from(milliseconds / 1000).unwrap_or(0)
-}
-
-fn gaps(rows: &[&CoverageRow]) -> Vec<Window> {
-    let united = united(rows);
-    let between = united.iter().zip(united.iter().skip(1));
-    let gaps = between.map(|((_, from), (until, _))| Window { from: rows::time(*from), until: rows::time(*until) });
-    gaps.take(MOST_GAPS).collect()
-}
-
-/// Stretches without those that lie in another, or go on where another ends.
-fn united(rows: &[&CoverageRow]) -> Vec<(i64, i64)> {
-    let mut sorted: Vec<(i64, i64)> = rows.iter().map(|row| (row.since, row.until)).collect();
-    sorted.sort_unstable();
-    let mut united: Vec<(i64, i64)> = Vec::new();
-    for (since, until) in sorted {
-        match united.last_mut() {
-            Some((_, last)) if since <= *last => *last = (*last).max(until),
-            _ => united.push((since, until)),
-        }
+/// By node, each in order of time.
+async fn coverage(snapshot: &mut Snapshot) -> Result<ByNode, StoreError> {
+    let mut by_node = ByNode::new();
+    for row in &snapshot.coverage().await? {
+        let read = rows::read_coverage(row).map_err(|why| StoreError::Unreadable { what: "coverage", why })?;
+        by_node.entry(read.node.clone()).or_default().push(read);
     }
-    united
+    by_node.values_mut().for_each(|stretches| stretches.sort_by_key(|stretch| (stretch.from, stretch.to)));
+    Ok(by_node)
 }
 
-fn losses(rows: &[&CoverageRow]) -> Losses {
-    let mut all = Losses::default();
-    for row in rows.iter().filter(|row| row.lost > 0) {
-        if let Ok(losses) = serde_json::from_str(&row.losses) {
-            all.add(&losses);
-        }
+fn window(coverage: &ByNode) -> Option<Window> {
+    let stretches = || coverage.values().flatten();
+    let from = stretches().map(|stretch| stretch.from).min()?;
+    Some(Window { from, until: stretches().map(|stretch| stretch.to).max()? })
+}
+
+async fn agents(
+    snapshot: &mut Snapshot,
+    coverage: &ByNode,
+    nodes: &BTreeSet<String>,
+) -> Result<Vec<AgentStatus>, StoreError> {
+    let mut missing: BTreeMap<String, u64> = BTreeMap::new();
+    for Gap { node, missing: more, .. } in snapshot.gaps().await? {
+        *missing.entry(node).or_default() += more;
     }
-    all
+    let rows = snapshot.agents().await?;
+    let agents = rows.into_iter().map(|row| {
+        let node = Name::from(row.node.as_str());
+        let mut agent = AgentStatus {
+            heard: rows::time(row.received),
+            watched_until: rows::time(row.reported_until),
+            watched_seconds: 0,
+            in_cluster: nodes.contains(&row.node),
+            missing_segments: missing.get(&row.node).copied().unwrap_or(0),
+            gaps: Vec::new(),
+            losses: Default::default(),
+            node,
+        };
+        let stretches = coverage.get(&agent.node).map_or(&[][..], Vec::as_slice);
+        describe(&mut agent, stretches);
+        agent
+    });
+    Ok(agents.collect())
+}
+
+/// What was watched, what not, and what was lost. Stretches may overlap, as two runs can.
+fn describe(agent: &mut AgentStatus, stretches: &[Coverage]) {
+    let mut until: Option<Time> = None;
+    let mut milliseconds = 0_i128;
+    for stretch in stretches {
+        agent.losses.add(&stretch.losses);
+        let from = until.map_or(stretch.from, |until| until.max(stretch.from));
+        if let Some(until) = until.filter(|until| *until < stretch.from && agent.gaps.len() < GAPS) {
+            agent.gaps.push(Window { from: until, until: stretch.from });
+        }
+        milliseconds += stretch.to.duration_since(from).as_millis().max(0);
+        until = Some(until.map_or(stretch.to, |until| until.max(stretch.to)));
+    }
+    agent.watched_seconds = u64::try_from(milliseconds / 1000).unwrap_or(0);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use netwright_record::{Ended, Losses};
+
+    fn time(second: i64) -> Time {
+        Time::from_second(second).unwrap()
+    }
+
+    fn stretch(from: i64, to: i64, evicted: u64) -> Coverage {
+        Coverage {
+            node: "n1".into(),
+            run: "r1".into(),
+            from: time(from),
+            to: time(to),
+            ended: Ended::Continues,
+            losses: Losses { evicted, ..Losses::default() },
+            notes: Vec::new(),
+        }
+    }
 
     #[test]
-    fn stretches_unite_and_leave_gaps() {
-        let row = |since, until| CoverageRow {
+    fn what_overlaps_counts_once_and_what_is_missing_is_a_gap() {
+        let mut agent = AgentStatus {
             node: "n1".into(),
-            run: "r".into(),
-            since,
-            until,
-            ended: "continues".into(),
-            lost: 0,
-            losses: "{}".into(),
-            notes: "[]".into(),
-            segments: 1,
+            heard: time(0),
+            watched_until: time(0),
+            watched_seconds: 0,
+            in_cluster: true,
+            missing_segments: 0,
+            gaps: Vec::new(),
+            losses: Losses::default(),
         };
-        let rows = [row(0, 10_000), row(5_000, 12_000), row(12_000, 15_000), row(20_000, 21_000), row(20_100, 20_200)];
-        let rows: Vec<&CoverageRow> = rows.iter().collect();
-        assert_eq!(watched(&rows), 16);
-        let found: Vec<_> = gaps(&rows).iter().map(|gap| (gap.from.as_second(), gap.until.as_second())).collect();
-        assert_eq!(found, [(15, 20)]);
+        describe(&mut agent, &[stretch(0, 10, 1), stretch(10, 30, 0), stretch(20, 25, 2), stretch(40, 50, 0)]);
+        assert_eq!((agent.watched_seconds, agent.losses.evicted), (40, 3));
+        assert_eq!(agent.gaps, [Window { from: time(30), until: time(40) }]);
     }
 }

@@ -1,160 +1,188 @@
-//! Takes segments from agents, over TLS: `PUT /v1/segments/{node}/{run}/{sequence}`.
+//! Takes segments in from the agents: `PUT /v1/segments/{node}/{run}/{sequence}` over TLS.
 //!
-//! Who sends is asked first ([`token`]), before a byte of the body is read; then the segment is looked at, and is on the disk
-//! before it is acknowledged ([`commit`]). Nothing else happens while the agent waits.
+//! What a request may cost before it is known who sends it: a handshake, a head, a question to the API server. After that: a body, of
+//! which no more are in memory than [`Limits::memory`], and one look over it. It is acknowledged when it is on the disk.
 
+mod authenticate;
+mod check;
 mod commit;
-pub mod tls;
-pub mod token;
+mod names;
+mod refusal;
 
-pub use commit::{Committer, committer};
+pub use authenticate::Authenticator;
+pub use refusal::Refusal;
 
 use crate::metrics::Metrics;
-use crate::store::{Acceptance, Arrival};
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Path, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::middleware::{self, Next};
+use crate::store::{Acceptance, Arrival, Store, Window};
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Path, State};
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::put;
 use axum::{Json, Router};
-use netwright_record::{Observation, Time, file};
-use serde_json::json;
-use std::collections::HashMap;
-use std::path::PathBuf;
+use commit::Committer;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use jiff::SignedDuration;
+use netwright_record::Time;
+use std::net::SocketAddr;
 use std::sync::Arc;
-use token::{Refusal, Tokens};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinHandle;
 
-/// The most bytes of a segment as it is sent: some two hundred thousand flows.
-const MOST_BYTES: usize = 16 << 20;
-/// The most bytes of it once decompressed.
-const MOST_DECOMPRESSED: u64 = 256 << 20;
-/// The longest name of a node (a DNS subdomain, RFC 1123), and of a run.
-const LONGEST_NAME: usize = 253;
+/// How long a body may take to arrive.
+const BODY: Duration = Duration::from_secs(30);
 
-/// What handlers need.
-#[derive(Clone)]
+/// What is taken in at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a segment.
+    pub segment: u64,
+    /// Bytes of a segment, unpacked.
+    pub unpacked: u64,
+    /// Bytes of all segments that are on their way to the store.
+    pub memory: u64,
+    /// Bytes that may wait to be merged.
+    pub inbox: u64,
+    /// How far back is remembered.
+    pub window: SignedDuration,
+}
+
+/// What all requests share.
 pub struct Ingest {
-    /// Who may send.
-    pub tokens: Arc<Tokens>,
-    /// Writes what was sent.
-    pub committer: Committer,
-    /// What is counted.
-    pub metrics: Arc<Metrics>,
+    authenticator: Authenticator,
+    committer: Committer,
+    limits: Limits,
+    /// In KiB.
+    memory: Arc<Semaphore>,
+    /// Bytes that wait to be merged, as last read and with what came since.
+    inbox: AtomicU64,
+    metrics: Metrics,
 }
 
-/// The routes for agents.
-pub fn router(ingest: Ingest) -> Router {
-    Router::new()
-        .route("/v1/segments/{node}/{run}/{sequence}", put(segment))
-        .layer(DefaultBodyLimit::max(MOST_BYTES))
-        .layer(middleware::from_fn_with_state(ingest.clone(), authenticate))
-        .with_state(ingest)
+impl Ingest {
+    /// Begins. The task ends when this is gone and all it took in is committed.
+    pub fn start(
+        store: Store,
+        authenticator: Authenticator,
+        limits: Limits,
+        metrics: Metrics,
+    ) -> (Arc<Self>, JoinHandle<()>) {
+        let (committer, task) = Committer::start(store, metrics.clone());
+        let memory = Arc::new(Semaphore::new(usize::try_from(limits.memory >> 10).unwrap_or(Semaphore::MAX_PERMITS)));
+        (Arc::new(Self { authenticator, committer, limits, memory, inbox: AtomicU64::new(0), metrics }), task)
+    }
+
+    /// Says how much waits to be merged.
+    pub fn set_inbox(&self, bytes: u64) {
+        self.inbox.store(bytes, Ordering::Relaxed);
+    }
+
+    /// The routes.
+    pub fn router(self: Arc<Self>) -> Router {
+        Router::new().route("/v1/segments/{node}/{run}/{sequence}", put(receive)).with_state(self)
+    }
+
+    async fn take(
+        &self,
+        (node, run, sequence): (String, String, String),
+        headers: &HeaderMap,
+        body: Body,
+    ) -> Result<Acceptance, Refusal> {
+        let sequence = names::sequence(&sequence).ok_or(Refusal::BadPath)?;
+        if !names::is_node(&node) || !names::is_run(&run) {
+            return Err(Refusal::BadPath);
+        }
+        if *self.authenticator.node(token(headers)?).await? != *node {
+            return Err(Refusal::OtherNode);
+        }
+        if self.inbox.load(Ordering::Relaxed) >= self.limits.inbox {
+            return Err(Refusal::InboxFull);
+        }
+        let _memory = self.reserve(headers)?;
+        let bytes = self.read(body).await?;
+        let (arrival, bytes) = self.examine(node, run, sequence, bytes).await?;
+        let (flows, size) = (arrival.flows, bytes);
+        let acceptance = self.committer.commit(arrival).await?;
+        if acceptance == Acceptance::Stored {
+            self.inbox.fetch_add(size, Ordering::Relaxed);
+            self.metrics.received_bytes.inc_by(size);
+            self.metrics.received_flows.inc_by(flows);
+        }
+        Ok(acceptance)
+    }
+
+    /// The right to hold the body in memory.
+    fn reserve(&self, headers: &HeaderMap) -> Result<OwnedSemaphorePermit, Refusal> {
+        let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        let length = length.unwrap_or(self.limits.segment);
+        if length > self.limits.segment {
+            return Err(Refusal::TooLarge(self.limits.segment));
+        }
+        let kibibytes = u32::try_from(length.div_ceil(1024)).unwrap_or(u32::MAX);
+        self.memory.clone().try_acquire_many_owned(kibibytes).map_err(|_| Refusal::Busy)
+    }
+
+    async fn read(&self, body: Body) -> Result<Vec<u8>, Refusal> {
+        let most = usize::try_from(self.limits.segment).unwrap_or(usize::MAX);
+        match tokio::time::timeout(BODY, Limited::new(body, most).collect()).await {
+            Err(_) => Err(Refusal::Slow),
+            Ok(Ok(body)) => Ok(body.to_bytes().into()),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::TooLarge(self.limits.segment)),
+            Ok(Err(_)) => Err(Refusal::Unreadable("the body broke off".into())),
+        }
+    }
+
+    /// Looks the body over, beside the event loop: it may take a few milliseconds.
+    async fn examine(
+        &self,
+        node: String,
+        run: String,
+        sequence: u64,
+        bytes: Vec<u8>,
+    ) -> Result<(Arrival, u64), Refusal> {
+        let (most, size) = (self.limits.unpacked, bytes.len() as u64);
+        let examined = tokio::task::spawn_blocking(move || {
+            let segment = check::check(&bytes, &node, &run, most)?;
+            let received = Time::now().as_millisecond();
+            let check::Segment { written_by, until, flows } = segment;
+            Ok(Arrival { node, run, sequence, written_by, received, until, flows, bytes })
+        });
+        let arrival = examined.await.map_err(|_| Refusal::Unreadable("it could not be looked over".into()))??;
+        let (now, from) = (Time::now(), Time::now().saturating_sub(self.limits.window).unwrap_or(Time::MIN));
+        let window = Window { from: from.as_millisecond(), now: now.as_millisecond() };
+        if window.refuses(arrival.until) { Err(Refusal::TooOld) } else { Ok((arrival, size)) }
+    }
 }
 
-/// Lets nobody pass whose token is not that of the agent of the node in the path.
-async fn authenticate(
-    State(ingest): State<Ingest>,
-    Path(path): Path<HashMap<String, String>>,
-    request: Request,
-    next: Next,
+async fn receive(
+    State(ingest): State<Arc<Ingest>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Path(path): Path<(String, String, String)>,
+    headers: HeaderMap,
+    body: Body,
 ) -> Response {
-    let node = path.get("node").map(String::as_str).unwrap_or_default();
-    match ingest.tokens.check(bearer(request.headers()), node).await {
-        Ok(()) => next.run(request).await,
+    let shown = path.0.chars().take(63).collect::<String>();
+    match ingest.take(path, &headers, body).await {
+        Ok(acceptance) => {
+            let state = match acceptance {
+                Acceptance::Stored => "stored",
+                Acceptance::Known => "known",
+            };
+            ingest.metrics.segments.get_or_create(&[("outcome", state)]).inc();
+            Json(serde_json::json!({ "state": state })).into_response()
+        }
         Err(refusal) => {
-            ingest.metrics.refused(refusal.cause());
-            tracing::warn!(node = %node.escape_debug(), "refused: {refusal}");
-            refuse(&refusal)
+            ingest.metrics.refused.get_or_create(&[("cause", refusal.cause())]).inc();
+            tracing::warn!(%peer, node = %shown.escape_debug(), cause = refusal.cause(), "refused: {refusal}");
+            refusal.into_response()
         }
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ").map(str::trim)
-}
-
-fn refuse(refusal: &Refusal) -> Response {
-    let status = match refusal {
-        Refusal::Absent | Refusal::NotAuthenticated | Refusal::Audience => StatusCode::UNAUTHORIZED,
-        Refusal::Account | Refusal::Node => StatusCode::FORBIDDEN,
-        Refusal::Unavailable(_) => return later("the token cannot be checked at the moment"),
-    };
-    (status, Json(json!({"error": refusal.to_string()}))).into_response()
-}
-
-fn later(why: &str) -> Response {
-    let headers = [(header::RETRY_AFTER, "10")];
-    (StatusCode::SERVICE_UNAVAILABLE, headers, Json(json!({"error": why}))).into_response()
-}
-
-async fn segment(
-    State(ingest): State<Ingest>,
-    Path((node, run, sequence)): Path<(String, String, String)>,
-    body: Bytes,
-) -> Response {
-    let size = u64::try_from(body.len()).unwrap_or(u64::MAX);
-    let arrival = match arrival(node, run, &sequence, body).await {
-        Ok(arrival) => arrival,
-        Err(why) => {
-            ingest.metrics.segment("unreadable", 0, size);
-            return (StatusCode::BAD_REQUEST, Json(json!({"error": why}))).into_response();
-        }
-    };
-    let flows = arrival.flows;
-    match ingest.committer.commit(arrival).await {
-        Ok(Acceptance::Stored) => {
-            ingest.metrics.segment("stored", flows, size);
-            Json(json!({"state": "stored"})).into_response()
-        }
-        Ok(Acceptance::Known) => {
-            ingest.metrics.segment("known", 0, size);
-            Json(json!({"state": "known"})).into_response()
-        }
-        Err(why) => {
-            ingest.metrics.segment("postponed", 0, 0);
-            later(&why)
-        }
-    }
-}
-
-/// Looks whether the segment is one, and is what its path says. What is wrong is told to the agent, which sets it aside.
-async fn arrival(node: String, run: String, sequence: &str, body: Bytes) -> Result<Arrival, String> {
-    let sequence: u64 = sequence.parse().map_err(|_| format!("{sequence:?} is no number of a segment"))?;
-    if [&node, &run].iter().any(|name| name.is_empty() || name.len() > LONGEST_NAME) {
-        return Err(format!("a node and a run have names of 1 to {LONGEST_NAME} bytes"));
-    }
-    let name = PathBuf::from(format!("{node}/{run}/{sequence}"));
-    let looked = tokio::task::spawn_blocking(move || {
-        let outline = file::outline(body.as_ref(), &name, MOST_DECOMPRESSED);
-        (outline, body)
-    });
-    let (outline, body) = looked.await.map_err(|_| "the segment could not be looked at".to_owned())?;
-    let outline = outline.map_err(|error| error.to_string())?;
-    is_of(&outline.head, &node, &run)?;
-    let header = &outline.head.header;
-    Ok(Arrival {
-        node,
-        run,
-        sequence,
-        written_by: header.written_by.chars().take(LONGEST_NAME).collect(),
-        received: Time::now().as_millisecond(),
-        until: header.window.until.as_millisecond(),
-        flows: outline.others,
-        bytes: body.to_vec(),
-    })
-}
-
-/// An agent speaks of its own node and run alone.
-fn is_of(head: &Observation, node: &str, run: &str) -> Result<(), String> {
-    let [coverage] = head.coverage.as_slice() else {
-        return Err(format!("a segment has one coverage record, and this has {}", head.coverage.len()));
-    };
-    if coverage.node != *node || coverage.run != run {
-        return Err("the coverage record is of another node or run than the path".to_owned());
-    }
-    if head.inventory.pods.iter().any(|pod| pod.node.as_deref() != Some(node)) {
-        return Err("it speaks of pods on another node".to_owned());
-    }
-    Ok(())
+fn token(headers: &HeaderMap) -> Result<&str, Refusal> {
+    let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).ok_or(Refusal::NoToken)?;
+    let (scheme, token) = value.split_once(' ').ok_or(Refusal::NoToken)?;
+    if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(Refusal::NoToken) }
 }

@@ -15,7 +15,7 @@ pub use round::Merged;
 pub use waiting::Settling;
 
 use crate::observation;
-use crate::store::{Leader, Pruned, Result, Store};
+use crate::store::{Leader, Pruned, Result, Store, Window};
 use crate::watch::{self, Shared, Watch};
 use jiff::SignedDuration;
 use kube::Client;
@@ -198,7 +198,8 @@ async fn merge(
 
 async fn prune(store: &Store, options: Options, inventory: &Shared, monitor: &Monitor, now: Time) -> Result<()> {
     let before = |ago: SignedDuration| now.saturating_sub(ago).unwrap_or(Time::MIN);
-    let pruned = store.prune(before(options.window).as_millisecond()).await?;
+    let pruned =
+        store.prune(Window { from: before(options.window).as_millisecond(), now: now.as_millisecond() }).await?;
     // Pods are needed for as long as flows of their time may be tried.
     let forgotten = inventory.lock().prune(before(options.patience));
     if pruned != Pruned::default() || forgotten > 0 {

@@ -1,141 +1,245 @@
-//! Takes segments in: each once, however often it is sent.
-//!
-//! Which segments of a run are known is kept as ranges of their numbers, forever and in little space, as numbers have gaps only where
-//! something was lost or is under way.
+//! Takes segments in: once each, whatever is sent again, and for good when the transaction is committed.
 
-use super::batch::{self, Insert, signed};
+use super::batch::{Insert, count, insert, signed, unsigned};
+use super::segments::Ranges;
 use super::{Arrival, Result, Store, StoreError};
 use sqlx::AnyConnection;
-use sqlx::Row as _;
+use sqlx::{AssertSqlSafe, Row as _};
+use std::collections::BTreeMap;
 
-/// What became of an arrival.
+const DOING: &str = "take in segments";
+
+/// What became of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Acceptance {
-    /// It is in the inbox now, on the disk.
+    /// It is in the inbox.
     Stored,
-    /// It was taken in before.
+    /// It was there before, or has been merged by now.
     Known,
 }
 
 /// What waits in the inbox.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct InboxLoad {
-    /// How many segments.
+    /// Segments.
     pub segments: u64,
-    /// How many bytes they have.
+    /// Bytes of segments.
     pub bytes: u64,
-    /// How many flows they hold.
+    /// Flows in them.
     pub flows: u64,
-    /// When the oldest arrived.
+    /// When the one that waits longest arrived.
     pub oldest: Option<i64>,
 }
 
-const ACCEPT: &str = "take in segments";
+type Runs<'a> = BTreeMap<(&'a str, &'a str), Ranges>;
 
 impl Store {
-    /// Takes in `arrivals`, in one transaction: on success each is on the disk, or was before. The answers are in their order.
+    /// Takes in segments of any agents, in one transaction: when this returns, each is safe. One that was taken in before is not
+    /// taken again, also if it was merged since; [`Store::prune`] forgets a run only long after its last segment.
     ///
     /// # Errors
-    /// The database refuses; then none of them was taken in.
+    /// The database fails: none of them was taken in, or the commit's answer was lost and all were. Both are right when they
+    /// are sent again.
     pub async fn accept(&self, arrivals: &[Arrival]) -> Result<Vec<Acceptance>> {
-        let mut write = self.write(ACCEPT).await?;
-        let mut accepted = Vec::with_capacity(arrivals.len());
-        let mut order: Vec<(usize, &Arrival)> = arrivals.iter().enumerate().collect();
-        // Always in one order, so that two replicas cannot wait for each other.
-        order.sort_by(|(_, a), (_, b)| (&a.node, &a.run, a.sequence).cmp(&(&b.node, &b.run, b.sequence)));
-        for (place, arrival) in order {
-            accepted.push((place, accept(&mut write.transaction, arrival).await?));
+        if arrivals.is_empty() {
+            return Ok(Vec::new());
         }
-        write.commit(ACCEPT).await?;
-        accepted.sort_by_key(|(place, _)| *place);
-        Ok(accepted.into_iter().map(|(_, acceptance)| acceptance).collect())
+        let mut write = self.write(DOING).await?;
+        let connection = &mut *write.transaction;
+        note_runs(connection, arrivals).await?;
+        let before = load(connection, arrivals).await?;
+        let mut after = before.clone();
+        let mut accepted = Vec::with_capacity(arrivals.len());
+        let mut new = Vec::new();
+        for arrival in arrivals {
+            let is_new = after.entry(run_of(arrival)).or_default().add(arrival.sequence);
+            accepted.push(if is_new { Acceptance::Stored } else { Acceptance::Known });
+            new.extend(is_new.then_some(arrival));
+        }
+        put_in_inbox(connection, &new).await?;
+        save(connection, &before, &after).await?;
+        note_agents(connection, &new).await?;
+        write.commit(DOING).await?;
+        Ok(accepted)
     }
 
-    /// What waits in the inbox.
+    /// How much waits to be merged. Reads an index alone.
     ///
     /// # Errors
-    /// The database refuses.
+    /// The database fails.
     pub async fn inbox_load(&self) -> Result<InboxLoad> {
-        const SQL: &str = "SELECT COUNT(*) AS segments, CAST(COALESCE(SUM(size), 0) AS BIGINT) AS bytes, \
+        const LOAD: &str = "SELECT COUNT(*) AS segments, CAST(COALESCE(SUM(size), 0) AS BIGINT) AS bytes, \
              CAST(COALESCE(SUM(flows), 0) AS BIGINT) AS flows, MIN(received) AS oldest FROM inbox";
-        let error = || StoreError::sql("read how much waits in the inbox");
-        let row = sqlx::query(SQL).fetch_one(&self.inner.pool).await.map_err(error())?;
-        let read = || {
+        let read = |row: sqlx::any::AnyRow| {
             Ok(InboxLoad {
-                segments: batch::count(&row, "segments")?,
-                bytes: batch::count(&row, "bytes")?,
-                flows: batch::count(&row, "flows")?,
+                segments: count(&row, "segments")?,
+                bytes: count(&row, "bytes")?,
+                flows: count(&row, "flows")?,
                 oldest: row.try_get("oldest")?,
             })
         };
-        read().map_err(error())
+        let row = sqlx::query(LOAD).fetch_one(&self.inner.pool).await;
+        row.and_then(read).map_err(StoreError::sql("tell how much waits in the inbox"))
     }
 }
 
-async fn accept(connection: &mut AnyConnection, arrival: &Arrival) -> Result<Acceptance> {
-    // Locks the run until the end of the transaction: another replica may be taking in the same segment.
-    const RUN: &str = "INSERT INTO segment_run (node, run, first_received, last_received, given_up) VALUES ($1, $2, $3, $3, 0) \
-         ON CONFLICT (node, run) DO UPDATE SET last_received = excluded.last_received";
-    let run = sqlx::query(RUN).bind(&arrival.node).bind(&arrival.run).bind(arrival.received);
-    run.execute(&mut *connection).await.map_err(StoreError::sql(ACCEPT))?;
-    if !take_number(connection, arrival).await? {
-        return Ok(Acceptance::Known);
+fn run_of(arrival: &Arrival) -> (&str, &str) {
+    (&arrival.node, &arrival.run)
+}
+
+/// Writes a row for each run, in one order for all, so that another replica that has the same segments waits here.
+async fn note_runs(connection: &mut AnyConnection, arrivals: &[Arrival]) -> Result<()> {
+    const RUNS: Insert = Insert {
+        doing: DOING,
+        into: "INSERT INTO segment_run (node, run, first_received, last_received, given_up)",
+        columns: 5,
+        then: "ON CONFLICT (node, run) DO UPDATE SET last_received = excluded.last_received",
+    };
+    let mut runs = BTreeMap::new();
+    for arrival in arrivals {
+        let latest = runs.entry(run_of(arrival)).or_insert(arrival.received);
+        *latest = arrival.received.max(*latest);
     }
+    let runs: Vec<_> =
+        runs.into_iter().map(|((node, run), received)| (node.to_owned(), run.to_owned(), received)).collect();
+    insert(connection, RUNS, &runs, |query, (node, run, received)| {
+        query.bind(node.clone()).bind(run.clone()).bind(*received).bind(*received).bind(0_i64)
+    })
+    .await
+}
+
+/// The ranges of all runs of `arrivals`.
+async fn load<'a>(connection: &mut AnyConnection, arrivals: &'a [Arrival]) -> Result<Runs<'a>> {
+    let mut runs: Runs<'a> = arrivals.iter().map(|arrival| (run_of(arrival), Ranges::default())).collect();
+    let keys: Vec<(&str, &str)> = runs.keys().copied().collect();
+    // All in one go, of few different sizes; what fills it up is the last run again.
+    for chunk in keys.chunks(64) {
+        let size = chunk.len().next_power_of_two();
+        let mut sql = String::from("SELECT node, run, first, next FROM segment_range WHERE (node, run) IN (VALUES ");
+        for row in 0..size {
+            let separator = if row == 0 { "" } else { ", " };
+            sql.push_str(&format!("{separator}(${}, ${})", row * 2 + 1, row * 2 + 2));
+        }
+        sql.push(')');
+        let filled = chunk.iter().chain(std::iter::repeat_n(chunk.last(), size - chunk.len()).flatten());
+        let query = filled.fold(sqlx::query(AssertSqlSafe(sql)), |query, (node, run)| {
+            query.bind((*node).to_owned()).bind((*run).to_owned())
+        });
+        for row in query.fetch_all(&mut *connection).await.map_err(StoreError::sql(DOING))? {
+            let read = || -> sqlx::Result<_> {
+                Ok(((row.try_get("node")?, row.try_get("run")?), (row.try_get("first")?, row.try_get("next")?)))
+            };
+            let ((node, run), (first, next)): ((&str, &str), (i64, i64)) = read().map_err(StoreError::sql(DOING))?;
+            let key = keys.binary_search_by(|key| (key.0, key.1).cmp(&(node, run))).ok().and_then(|at| keys.get(at));
+            if let Some(ranges) = key.and_then(|key| runs.get_mut(key)) {
+                ranges.load(unsigned(first), unsigned(next));
+            }
+        }
+    }
+    Ok(runs)
+}
+
+async fn put_in_inbox(connection: &mut AnyConnection, new: &[&Arrival]) -> Result<()> {
     const INBOX: Insert = Insert {
-        doing: ACCEPT,
+        doing: DOING,
         into: "INSERT INTO inbox (node, run, sequence, received, size, flows, bytes)",
         columns: 7,
         then: "",
     };
-    batch::insert(connection, INBOX, std::slice::from_ref(arrival), |query, arrival| {
-        let size = i64::try_from(arrival.bytes.len()).unwrap_or(i64::MAX);
-        let query = query.bind(arrival.node.clone()).bind(arrival.run.clone()).bind(signed(arrival.sequence));
-        query.bind(arrival.received).bind(size).bind(signed(arrival.flows)).bind(arrival.bytes.clone())
+    insert(connection, INBOX, new, |query, arrival| {
+        query
+            .bind(arrival.node.clone())
+            .bind(arrival.run.clone())
+            .bind(signed(arrival.sequence))
+            .bind(arrival.received)
+            .bind(signed(arrival.bytes.len() as u64))
+            .bind(signed(arrival.flows))
+            .bind(arrival.bytes.clone())
     })
-    .await?;
-    note_agent(connection, arrival).await?;
-    Ok(Acceptance::Stored)
+    .await
 }
 
-/// Notes that the number of `arrival` is known from now on. Returns whether it was not before.
-async fn take_number(connection: &mut AnyConnection, arrival: &Arrival) -> Result<bool> {
-    const AROUND: &str =
-        "SELECT first, next FROM segment_range WHERE node = $1 AND run = $2 AND first <= $3 AND next >= $4";
-    let (number, after) = (signed(arrival.sequence), signed(arrival.sequence).saturating_add(1));
-    let query = sqlx::query(AROUND).bind(&arrival.node).bind(&arrival.run).bind(after).bind(number);
-    let rows = query.fetch_all(&mut *connection).await.map_err(StoreError::sql(ACCEPT))?;
-    let (mut first, mut next) = (number, after);
-    for row in &rows {
-        let range = || Ok((row.try_get::<i64, _>("first")?, row.try_get::<i64, _>("next")?));
-        let (from, to) = range().map_err(StoreError::sql(ACCEPT))?;
-        if from <= number && number < to {
-            return Ok(false);
+/// Writes what changed between `before` and `after`.
+async fn save(connection: &mut AnyConnection, before: &Runs<'_>, after: &Runs<'_>) -> Result<()> {
+    const RANGES: Insert = Insert {
+        doing: DOING,
+        into: "INSERT INTO segment_range (node, run, first, next)",
+        columns: 4,
+        then: "ON CONFLICT (node, run, first) DO UPDATE SET next = excluded.next",
+    };
+    let none = Ranges::default();
+    let mut written = Vec::new();
+    for ((node, run), ranges) in after {
+        let (gone, changed) = ranges.changes(before.get(&(*node, *run)).unwrap_or(&none));
+        written.extend(changed.into_iter().map(|(first, next)| (*node, *run, first, next)));
+        for first in gone {
+            let delete = sqlx::query("DELETE FROM segment_range WHERE node = $1 AND run = $2 AND first = $3");
+            let delete = delete.bind((*node).to_owned()).bind((*run).to_owned()).bind(signed(first));
+            delete.execute(&mut *connection).await.map_err(StoreError::sql(DOING))?;
         }
-        (first, next) = (first.min(from), next.max(to));
+        if ranges.given_up > 0 {
+            let add = sqlx::query("UPDATE segment_run SET given_up = given_up + $1 WHERE node = $2 AND run = $3");
+            let add = add.bind(signed(ranges.given_up)).bind((*node).to_owned()).bind((*run).to_owned());
+            add.execute(&mut *connection).await.map_err(StoreError::sql(DOING))?;
+        }
     }
-    if !rows.is_empty() {
-        const JOINED: &str = "DELETE FROM segment_range WHERE node = $1 AND run = $2 AND first >= $3 AND next <= $4";
-        let query = sqlx::query(JOINED).bind(&arrival.node).bind(&arrival.run).bind(first).bind(next);
-        query.execute(&mut *connection).await.map_err(StoreError::sql(ACCEPT))?;
-    }
-    const RANGE: &str = "INSERT INTO segment_range (node, run, first, next) VALUES ($1, $2, $3, $4)";
-    let query = sqlx::query(RANGE).bind(&arrival.node).bind(&arrival.run).bind(first).bind(next);
-    query.execute(&mut *connection).await.map_err(StoreError::sql(ACCEPT))?;
-    Ok(true)
+    insert(connection, RANGES, &written, |query, (node, run, first, next)| {
+        query.bind((*node).to_owned()).bind((*run).to_owned()).bind(signed(*first)).bind(signed(*next))
+    })
+    .await
 }
 
-async fn note_agent(connection: &mut AnyConnection, arrival: &Arrival) -> Result<()> {
-    const AGENT: &str = "INSERT INTO agent (node, run, sequence, version, received, reported_until, segments, flows, bytes) \
-         VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8) ON CONFLICT (node) DO UPDATE SET \
-         run = CASE WHEN excluded.run >= agent.run THEN excluded.run ELSE agent.run END, \
-         sequence = CASE WHEN excluded.run >= agent.run THEN excluded.sequence ELSE agent.sequence END, \
-         version = excluded.version, received = excluded.received, \
-         reported_until = CASE WHEN excluded.reported_until > agent.reported_until THEN excluded.reported_until \
-         ELSE agent.reported_until END, \
-         segments = agent.segments + 1, flows = agent.flows + excluded.flows, bytes = agent.bytes + excluded.bytes";
-    let size = i64::try_from(arrival.bytes.len()).unwrap_or(i64::MAX);
-    let query = sqlx::query(AGENT).bind(&arrival.node).bind(&arrival.run).bind(signed(arrival.sequence));
-    let query = query.bind(&arrival.written_by).bind(arrival.received).bind(arrival.until);
-    let query = query.bind(signed(arrival.flows)).bind(size);
-    query.execute(&mut *connection).await.map(drop).map_err(StoreError::sql(ACCEPT))
+/// What one agent sent in this transaction.
+struct Sent<'a> {
+    latest: &'a Arrival,
+    until: i64,
+    segments: u64,
+    flows: u64,
+    bytes: u64,
+}
+
+/// Keeps what is known of each agent. The latest run, by its name, and its latest segment are shown.
+async fn note_agents(connection: &mut AnyConnection, new: &[&Arrival]) -> Result<()> {
+    const AGENTS: Insert = Insert {
+        doing: DOING,
+        into: "INSERT INTO agent (node, run, sequence, version, received, reported_until, segments, flows, bytes)",
+        columns: 9,
+        then: "ON CONFLICT (node) DO UPDATE SET \
+             run = CASE WHEN excluded.run >= agent.run THEN excluded.run ELSE agent.run END, \
+             version = CASE WHEN excluded.run >= agent.run THEN excluded.version ELSE agent.version END, \
+             sequence = CASE WHEN excluded.run > agent.run OR (excluded.run = agent.run AND excluded.sequence > agent.sequence) \
+                 THEN excluded.sequence ELSE agent.sequence END, \
+             received = excluded.received, \
+             reported_until = CASE WHEN excluded.reported_until > agent.reported_until \
+                 THEN excluded.reported_until ELSE agent.reported_until END, \
+             segments = agent.segments + excluded.segments, flows = agent.flows + excluded.flows, \
+             bytes = agent.bytes + excluded.bytes",
+    };
+    let mut agents: BTreeMap<&str, Sent<'_>> = BTreeMap::new();
+    for arrival in new {
+        let none = Sent { latest: arrival, until: arrival.until, segments: 0, flows: 0, bytes: 0 };
+        let sent = agents.entry(&arrival.node).or_insert(none);
+        if (&arrival.run, arrival.sequence) > (&sent.latest.run, sent.latest.sequence) {
+            sent.latest = arrival;
+        }
+        sent.until = sent.until.max(arrival.until);
+        sent.segments += 1;
+        sent.flows += arrival.flows;
+        sent.bytes += arrival.bytes.len() as u64;
+    }
+    let agents: Vec<Sent<'_>> = agents.into_values().collect();
+    insert(connection, AGENTS, &agents, |query, sent| {
+        let latest = sent.latest;
+        query
+            .bind(latest.node.clone())
+            .bind(latest.run.clone())
+            .bind(signed(latest.sequence))
+            .bind(latest.written_by.clone())
+            .bind(latest.received)
+            .bind(sent.until)
+            .bind(signed(sent.segments))
+            .bind(signed(sent.flows))
+            .bind(signed(sent.bytes))
+    })
+    .await
 }

@@ -1,90 +1,102 @@
-//! Coverage: one row for each stretch without a loss, however many segments told of it.
+//! What was watched. A segment speaks of seconds; two weeks of them are joined to one row as long as nothing was lost.
 
-use super::batch::signed;
+use super::batch::{Insert, count, insert, signed};
 use super::{CoverageRow, Result, StoreError};
 use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
+use sqlx::{AssertSqlSafe, Row as _};
+use std::collections::BTreeMap;
 
-const WRITE: &str = "write coverage";
+const DOING: &str = "write what was watched";
 
-/// Writes `rows`. One that begins where another of the same run ended becomes part of it, if neither lost anything.
-pub(super) async fn write(connection: &mut AnyConnection, rows: &[CoverageRow]) -> Result<()> {
-    for row in joined(rows) {
-        if row.lost > 0 || !lengthen(connection, &row).await? {
-            insert(connection, &row).await?;
+const COVERAGE: Insert = Insert {
+    doing: DOING,
+    into: "INSERT INTO coverage (node, run, since, until, ended, lost, losses, notes, segments)",
+    columns: 9,
+    then: "ON CONFLICT (node, run, since) DO UPDATE SET until = excluded.until, ended = excluded.ended, \
+         lost = excluded.lost, losses = excluded.losses, notes = excluded.notes, segments = excluded.segments",
+};
+
+type Place<'a> = (&'a str, &'a str, i64);
+
+/// Adds stretches. Each continues the one of its run that ends where it begins, unless something was lost in either, or the
+/// notes differ.
+pub(super) async fn write(connection: &mut AnyConnection, new: &[CoverageRow]) -> Result<()> {
+    let mut new: Vec<&CoverageRow> = new.iter().collect();
+    new.sort_by_key(|row| (&row.node, &row.run, row.since));
+    let stored = ending_where(connection, &new).await?;
+    let mut by_end: BTreeMap<Place<'_>, CoverageRow> = BTreeMap::new();
+    for row in &stored {
+        by_end.insert((&row.node, &row.run, row.until), row.clone());
+    }
+    let mut written: BTreeMap<Place<'_>, CoverageRow> = BTreeMap::new();
+    for row in new {
+        let before = by_end.remove(&(row.node.as_str(), row.run.as_str(), row.since));
+        let joined = match before {
+            Some(before) if continues(&before, row) => join(before, row),
+            _ => row.clone(),
+        };
+        by_end.insert((&row.node, &row.run, row.until), joined.clone());
+        written.insert((&row.node, &row.run, joined.since), joined);
+    }
+    let written: Vec<CoverageRow> = written.into_values().collect();
+    insert(connection, COVERAGE, &written, |query, row| {
+        query
+            .bind(row.node.clone())
+            .bind(row.run.clone())
+            .bind(row.since)
+            .bind(row.until)
+            .bind(row.ended.clone())
+            .bind(signed(row.lost))
+            .bind(row.losses.clone())
+            .bind(row.notes.clone())
+            .bind(signed(row.segments))
+    })
+    .await
+}
+
+fn continues(before: &CoverageRow, row: &CoverageRow) -> bool {
+    before.lost == 0 && row.lost == 0 && before.ended == "continues" && before.notes == row.notes
+}
+
+fn join(before: CoverageRow, row: &CoverageRow) -> CoverageRow {
+    let segments = before.segments.saturating_add(row.segments);
+    CoverageRow { until: row.until, ended: row.ended.clone(), segments, ..before }
+}
+
+/// The stored stretches that end where one of `new` begins.
+async fn ending_where(connection: &mut AnyConnection, new: &[&CoverageRow]) -> Result<Vec<CoverageRow>> {
+    let mut found = Vec::new();
+    for chunk in new.chunks(64) {
+        let size = chunk.len().next_power_of_two();
+        let mut sql = String::from("SELECT * FROM coverage WHERE (node, run, until) IN (VALUES ");
+        for row in 0..size {
+            let (separator, at) = (if row == 0 { "" } else { ", " }, row * 3);
+            sql.push_str(&format!("{separator}(${}, ${}, ${})", at + 1, at + 2, at + 3));
         }
+        sql.push(')');
+        let filled = chunk.iter().chain(std::iter::repeat_n(chunk.last(), size - chunk.len()).flatten());
+        let query = filled.fold(sqlx::query(AssertSqlSafe(sql)), |query, row| {
+            query.bind(row.node.clone()).bind(row.run.clone()).bind(row.since)
+        });
+        let rows = query.fetch_all(&mut *connection).await;
+        let rows: sqlx::Result<Vec<_>> = rows.and_then(|rows| rows.iter().map(read).collect());
+        found.extend(rows.map_err(StoreError::sql(DOING))?);
     }
-    Ok(())
+    Ok(found)
 }
 
-/// Joins among themselves those that belong together.
-fn joined(rows: &[CoverageRow]) -> Vec<CoverageRow> {
-    let mut sorted: Vec<CoverageRow> = rows.to_vec();
-    sorted.sort_by(|a, b| (&a.node, &a.run, a.since).cmp(&(&b.node, &b.run, b.since)));
-    let mut joined: Vec<CoverageRow> = Vec::new();
-    for row in sorted {
-        match joined.last_mut() {
-            Some(last) if goes_on(last, &row) => {
-                (last.until, last.ended) = (row.until, row.ended);
-                last.segments = last.segments.saturating_add(row.segments);
-            }
-            _ => joined.push(row),
-        }
-    }
-    joined
-}
-
-fn goes_on(last: &CoverageRow, next: &CoverageRow) -> bool {
-    (&last.node, &last.run, last.until, &last.notes) == (&next.node, &next.run, next.since, &next.notes)
-        && last.lost == 0
-        && next.lost == 0
-}
-
-async fn lengthen(connection: &mut AnyConnection, row: &CoverageRow) -> Result<bool> {
-    const SQL: &str = "UPDATE coverage SET until = $1, ended = $2, segments = segments + $3 \
-         WHERE node = $4 AND run = $5 AND until = $6 AND notes = $7 AND lost = 0";
-    let query = sqlx::query(SQL).bind(row.until).bind(&row.ended).bind(signed(row.segments));
-    let query = query.bind(&row.node).bind(&row.run).bind(row.since).bind(&row.notes);
-    let done = query.execute(connection).await.map_err(StoreError::sql(WRITE))?;
-    Ok(done.rows_affected() > 0)
-}
-
-async fn insert(connection: &mut AnyConnection, row: &CoverageRow) -> Result<()> {
-    const SQL: &str = "INSERT INTO coverage (node, run, since, until, ended, lost, losses, notes, segments) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (node, run, since) DO NOTHING";
-    let query = sqlx::query(SQL).bind(&row.node).bind(&row.run).bind(row.since).bind(row.until).bind(&row.ended);
-    let query = query.bind(signed(row.lost)).bind(&row.losses).bind(&row.notes).bind(signed(row.segments));
-    query.execute(connection).await.map(drop).map_err(StoreError::sql(WRITE))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn row(run: &str, since: i64, until: i64, lost: u64) -> CoverageRow {
-        CoverageRow {
-            node: "n1".into(),
-            run: run.into(),
-            since,
-            until,
-            ended: "continues".into(),
-            lost,
-            losses: "{}".into(),
-            notes: "[]".into(),
-            segments: 1,
-        }
-    }
-
-    #[test]
-    fn stretches_that_follow_each_other_without_a_loss_are_one() {
-        let rows = [
-            row("a", 20, 30, 0),
-            row("a", 0, 10, 0),
-            row("a", 10, 20, 0),
-            row("a", 30, 40, 1),
-            row("a", 40, 50, 0),
-            row("b", 50, 60, 0),
-        ];
-        let found: Vec<_> = joined(&rows).into_iter().map(|row| (row.since, row.until, row.segments)).collect();
-        assert_eq!(found, [(0, 30, 3), (30, 40, 1), (40, 50, 1), (50, 60, 1)]);
-    }
+/// One row, from all columns.
+pub(super) fn read(row: &AnyRow) -> sqlx::Result<CoverageRow> {
+    Ok(CoverageRow {
+        node: row.try_get("node")?,
+        run: row.try_get("run")?,
+        since: row.try_get("since")?,
+        until: row.try_get("until")?,
+        ended: row.try_get("ended")?,
+        lost: count(row, "lost")?,
+        losses: row.try_get("losses")?,
+        notes: row.try_get("notes")?,
+        segments: count(row, "segments")?,
+    })
 }

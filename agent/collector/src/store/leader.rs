@@ -7,33 +7,62 @@ use futures_util::TryStreamExt as _;
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row as _};
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
 
-/// Any number that nobody else is likely to take: the letters of the name.
+/// The advisory lock of PostgreSQL, of this database: any number that nobody else is likely to take, the letters of the name.
 const LOCK: i64 = 0x6e65_7477_7269_6768;
 
 /// The right to merge. It is given back when this is dropped, or the process or its connection ends.
+///
+/// In PostgreSQL it is an advisory lock of the session that all its transactions go through: who loses the one loses the other, so
+/// that nothing of a former leader can come after what the next one read. With SQLite it is a lock on a file beside the
+/// database, for the moment in which an old process has not ended yet.
 #[derive(Debug)]
 pub struct Leader {
     store: Store,
-    /// The connection whose session holds the lock, for PostgreSQL.
-    lock: Option<AnyConnection>,
+    /// Apart from the pool: what the pool gets back stays open, and a lock with it.
+    connection: AnyConnection,
+    _file: Option<File>,
 }
 
 impl Store {
-    /// The right to merge, unless another replica has it. SQLite has one process, and so always that.
+    /// The right to merge, unless another process has it.
     ///
     /// # Errors
-    /// The database refuses.
+    /// The database refuses, or the file beside it cannot be made.
     pub async fn lead(&self) -> Result<Option<Leader>> {
-        if self.kind() == Kind::Sqlite {
-            return Ok(Some(Leader { store: self.clone(), lock: None }));
-        }
         let error = || StoreError::sql("take the right to merge");
-        // Apart from the pool: what the pool gets back stays open, and the lock with it.
+        let file = match &self.inner.path {
+            None => None,
+            Some(path) => match lock_beside(path)? {
+                None => return Ok(None),
+                locked => locked,
+            },
+        };
         let mut connection = self.inner.pool.acquire().await.map_err(error())?.detach();
-        let row = sqlx::query("SELECT pg_try_advisory_lock($1) AS taken").bind(LOCK).fetch_one(&mut connection).await;
-        let taken: bool = row.and_then(|row| row.try_get("taken")).map_err(error())?;
-        Ok(taken.then(|| Leader { store: self.clone(), lock: Some(connection) }))
+        if self.kind() == Kind::Postgres {
+            let asked = sqlx::query("SELECT pg_try_advisory_lock($1) AS taken").bind(LOCK);
+            let row = asked.fetch_one(&mut connection).await;
+            if !row.and_then(|row| row.try_get::<bool, _>("taken")).map_err(error())? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(Leader { store: self.clone(), connection, _file: file }))
+    }
+}
+
+/// A lock that ends with the file; `None` while another process has it.
+fn lock_beside(path: &Path) -> Result<Option<File>> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".merging");
+    let path = PathBuf::from(name);
+    let failed = |source| StoreError::File { doing: "lock", path: path.clone(), source };
+    let file = File::options().create(true).write(true).truncate(false).open(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
     }
 }
 
@@ -43,13 +72,8 @@ impl Leader {
     /// # Errors
     /// It is not: the session that held it is gone.
     pub async fn check(&mut self) -> Result<()> {
-        match &mut self.lock {
-            None => Ok(()),
-            Some(session) => {
-                let asked = sqlx::query("SELECT 1").execute(session).await;
-                asked.map(drop).map_err(StoreError::sql("keep the right to merge"))
-            }
-        }
+        let asked = sqlx::query("SELECT 1").execute(&mut self.connection).await;
+        asked.map(drop).map_err(StoreError::sql("keep the right to merge"))
     }
 
     /// The rows of the inbox above `id`, in order, at most so many.
@@ -60,7 +84,7 @@ impl Leader {
         const SQL: &str =
             "SELECT id, node, run, sequence, received, flows, bytes FROM inbox WHERE id > $1 ORDER BY id LIMIT $2";
         let most = i64::try_from(most).unwrap_or(i64::MAX);
-        let rows = sqlx::query(SQL).bind(id).bind(most).fetch_all(&self.store.inner.pool).await;
+        let rows = sqlx::query(SQL).bind(id).bind(most).fetch_all(&mut self.connection).await;
         let rows = rows.map_err(StoreError::sql("read the inbox"))?;
         rows.iter().map(inbox_row).collect::<sqlx::Result<_>>().map_err(StoreError::sql("read the inbox"))
     }
@@ -72,7 +96,11 @@ impl Leader {
     pub async fn inbox(&mut self, ids: &[i64]) -> Result<Vec<InboxRow>> {
         const SQL: (&str, &str) =
             ("SELECT id, node, run, sequence, received, flows, bytes FROM inbox WHERE id IN", "ORDER BY id");
-        fetch(&self.store, "read the inbox", SQL, ids, |query, id| query.bind(*id), inbox_row).await
+        let found = batch::fetch_in(&mut self.connection, "read the inbox", SQL, ids, |q, id| q.bind(*id), inbox_row);
+        let mut rows = found.await?;
+        // Each statement orders its own part.
+        rows.sort_by_key(|row| row.id);
+        Ok(rows)
     }
 
     /// Flows that wait and are due at `now`, at most so many.
@@ -84,7 +112,7 @@ impl Leader {
              ORDER BY next_try, id LIMIT $2";
         let most = i64::try_from(most).unwrap_or(i64::MAX);
         let error = || StoreError::sql("read the flows that wait");
-        let rows = sqlx::query(SQL).bind(now).bind(most).fetch_all(&self.store.inner.pool).await.map_err(error())?;
+        let rows = sqlx::query(SQL).bind(now).bind(most).fetch_all(&mut self.connection).await.map_err(error())?;
         let read = |row: &AnyRow| {
             let pending = NewPending {
                 node: row.try_get("node")?,
@@ -104,7 +132,7 @@ impl Leader {
     /// The database refuses.
     pub async fn pending_count(&mut self) -> Result<u64> {
         let error = || StoreError::sql("count the flows that wait");
-        let row = sqlx::query("SELECT COUNT(*) AS waiting FROM pending").fetch_one(&self.store.inner.pool).await;
+        let row = sqlx::query("SELECT COUNT(*) AS waiting FROM pending").fetch_one(&mut self.connection).await;
         row.and_then(|row| count(&row, "waiting")).map_err(error())
     }
 
@@ -114,7 +142,15 @@ impl Leader {
     /// The database refuses.
     pub async fn statements(&mut self, digests: &[Vec<u8>]) -> Result<Vec<(Vec<u8>, String)>> {
         const SQL: (&str, &str) = ("SELECT digest, body FROM statement WHERE digest IN", "");
-        fetch(&self.store, "read statements", SQL, digests, |query, digest| query.bind(digest.clone()), with_body).await
+        batch::fetch_in(
+            &mut self.connection,
+            "read statements",
+            SQL,
+            digests,
+            |query, digest| query.bind(digest.clone()),
+            with_body,
+        )
+        .await
     }
 
     /// Digest and body of those of the unresolved flows that are known.
@@ -123,8 +159,15 @@ impl Leader {
     /// The database refuses.
     pub async fn unresolved(&mut self, digests: &[Vec<u8>]) -> Result<Vec<(Vec<u8>, String)>> {
         const SQL: (&str, &str) = ("SELECT digest, body FROM unresolved WHERE digest IN", "");
-        fetch(&self.store, "read unresolved flows", SQL, digests, |query, digest| query.bind(digest.clone()), with_body)
-            .await
+        batch::fetch_in(
+            &mut self.connection,
+            "read unresolved flows",
+            SQL,
+            digests,
+            |query, digest| query.bind(digest.clone()),
+            with_body,
+        )
+        .await
     }
 
     /// Calls `each` with the body of every statement.
@@ -133,8 +176,7 @@ impl Leader {
     /// The database refuses.
     pub async fn each_statement(&mut self, mut each: impl FnMut(&str)) -> Result<()> {
         let error = || StoreError::sql("read all statements");
-        let mut rows =
-            sqlx::query(AssertSqlSafe("SELECT body FROM statement".to_owned())).fetch(&self.store.inner.pool);
+        let mut rows = sqlx::query(AssertSqlSafe("SELECT body FROM statement".to_owned())).fetch(&mut self.connection);
         while let Some(row) = rows.try_next().await.map_err(error())? {
             each(&row.try_get::<String, _>("body").map_err(error())?);
         }
@@ -146,21 +188,8 @@ impl Leader {
     /// # Errors
     /// The database refuses.
     pub async fn begin(&mut self) -> Result<MergeTransaction<'_>> {
-        self.check().await?;
-        Ok(MergeTransaction::new(self.store.write("begin to merge").await?))
+        Ok(MergeTransaction::new(self.store.write_on(&mut self.connection, "begin to merge").await?))
     }
-}
-
-async fn fetch<T, R>(
-    store: &Store,
-    doing: &'static str,
-    sql: (&'static str, &'static str),
-    keys: &[T],
-    bind: impl for<'q> Fn(batch::Query<'q>, &T) -> batch::Query<'q>,
-    read: impl Fn(&AnyRow) -> sqlx::Result<R>,
-) -> Result<Vec<R>> {
-    let mut connection = store.inner.pool.acquire().await.map_err(StoreError::sql(doing))?;
-    batch::fetch_in(&mut connection, doing, sql, keys, bind, read).await
 }
 
 fn inbox_row(row: &AnyRow) -> sqlx::Result<InboxRow> {

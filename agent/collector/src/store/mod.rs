@@ -18,6 +18,7 @@ mod leader;
 mod open;
 mod prune;
 mod rows;
+mod segments;
 mod snapshot;
 mod transaction;
 
@@ -26,7 +27,7 @@ pub use certificates::StoredCertificate;
 pub use error::StoreError;
 pub use leader::Leader;
 pub use open::{Kind, Store};
-pub use prune::Pruned;
+pub use prune::{Pruned, Window};
 pub use rows::{
     Arrival, CoverageRow, EndColumns, InboxRow, NewPending, ObjectRow, PendingRow, PodRow, StatementRow, UnresolvedRow,
 };

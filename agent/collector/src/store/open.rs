@@ -3,7 +3,10 @@
 use super::{Result, StoreError};
 use sqlx::any::{Any, AnyConnectOptions, AnyPoolOptions};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::{AnyPool, AssertSqlSafe, ConnectOptions as _, Executor as _, SqlSafeStr as _, Transaction};
+use sqlx::{
+    AnyConnection, AnyPool, AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, SqlSafeStr as _,
+    Transaction,
+};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +47,8 @@ pub struct Store {
 pub(super) struct Inner {
     pub(super) kind: Kind,
     pub(super) pool: AnyPool,
+    /// The file, for SQLite.
+    pub(super) path: Option<PathBuf>,
     /// The URL without user and password.
     shown: String,
     /// SQLite has one writer. Whoever waits here is served in order, which SQLite's own waiting does not promise.
@@ -71,7 +76,7 @@ impl Store {
                 pool.after_connect(|connection, _| Box::pin(async move { connection.execute(SQLITE).await.map(drop) }));
         }
         let pool = pool.connect_with(options).await.map_err(open)?;
-        Ok(Self { inner: Arc::new(Inner { kind, pool, shown, writer: Mutex::new(()) }) })
+        Ok(Self { inner: Arc::new(Inner { kind, pool, path, shown, writer: Mutex::new(()) }) })
     }
 
     /// Makes the tables, or brings those of an earlier version up to date. Replicas that do so at once wait for each other.
@@ -110,13 +115,27 @@ impl Store {
     /// Begins to write.
     pub(super) async fn write(&self, doing: &'static str) -> Result<Write<'_>> {
         let turn = self.turn().await;
-        let begin = match self.inner.kind {
+        let transaction = self.inner.pool.begin_with(self.begins()).await.map_err(StoreError::sql(doing))?;
+        Ok(Write { transaction, _turn: turn })
+    }
+
+    /// As [`Store::write`], on a connection of the caller's.
+    pub(super) async fn write_on<'s>(
+        &'s self,
+        connection: &'s mut AnyConnection,
+        doing: &'static str,
+    ) -> Result<Write<'s>> {
+        let turn = self.turn().await;
+        let transaction = connection.begin_with(self.begins()).await.map_err(StoreError::sql(doing))?;
+        Ok(Write { transaction, _turn: turn })
+    }
+
+    fn begins(&self) -> &'static str {
+        match self.inner.kind {
             // Takes the right to write at once. One that reads first could find that it may not write any more.
             Kind::Sqlite => "BEGIN IMMEDIATE",
             Kind::Postgres => "BEGIN",
-        };
-        let transaction = self.inner.pool.begin_with(begin).await.map_err(StoreError::sql(doing))?;
-        Ok(Write { transaction, _turn: turn })
+        }
     }
 
     /// Waits for the right to write, where there is one writer.
@@ -130,7 +149,7 @@ impl Store {
 
 /// A transaction that writes. What is not committed is undone.
 pub(super) struct Write<'s> {
-    pub(super) transaction: Transaction<'static, Any>,
+    pub(super) transaction: Transaction<'s, Any>,
     _turn: Option<MutexGuard<'s, ()>>,
 }
 
@@ -154,7 +173,7 @@ fn kind_of(url: &str) -> Result<(Kind, Option<PathBuf>)> {
 }
 
 /// The URL of a file, whatever its name.
-fn sqlite_url(path: &Path) -> String {
+pub(super) fn sqlite_url(path: &Path) -> String {
     let mut url = String::from("sqlite://");
     for byte in path.to_string_lossy().bytes() {
         match byte {

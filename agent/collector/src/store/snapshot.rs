@@ -125,6 +125,22 @@ impl Snapshot {
         .await
     }
 
+    /// What was lost in each stretch in which something was, as JSON.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn losses(&mut self) -> Result<Vec<String>> {
+        self.all("SELECT losses FROM coverage WHERE lost > 0", |row| row.try_get("losses")).await
+    }
+
+    /// How many flows wait for a name.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn pending(&mut self) -> Result<u64> {
+        self.one("SELECT COUNT(*) AS many FROM pending").await
+    }
+
     /// All stretches of watching.
     ///
     /// # Errors

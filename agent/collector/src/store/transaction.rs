@@ -4,8 +4,10 @@ use super::batch::{self, Insert, Query, signed};
 use super::coverage;
 use super::open::Write;
 use super::{CoverageRow, EndColumns, NewPending, ObjectRow, PodRow, Result, StatementRow, StoreError, UnresolvedRow};
+use std::collections::HashMap;
+use std::hash::Hash;
 
-/// A merge being written. Dropped, nothing of it has happened.
+/// A merge being written. Dropped, nothing of it has happened. Where rows of one call have the same key, the last counts.
 pub struct MergeTransaction<'s> {
     write: Write<'s>,
 }
@@ -30,7 +32,8 @@ impl<'s> MergeTransaction<'s> {
                  service_name = excluded.service_name, first_seen = excluded.first_seen, last_seen = excluded.last_seen, \
                  connections = excluded.connections, failed = excluded.failed, body = excluded.body",
         };
-        batch::insert(&mut self.write.transaction, INSERT, rows, bind_statement).await
+        let rows = last_of(rows, |row| row.digest.as_slice());
+        batch::insert(&mut self.write.transaction, INSERT, &rows, |query, row| bind_statement(query, row)).await
     }
 
     /// Writes unresolved flows, over those of the same digest.
@@ -45,7 +48,8 @@ impl<'s> MergeTransaction<'s> {
             then: "ON CONFLICT (digest) DO UPDATE SET first_seen = excluded.first_seen, last_seen = excluded.last_seen, \
                  connections = excluded.connections, failed = excluded.failed, body = excluded.body",
         };
-        batch::insert(&mut self.write.transaction, INSERT, rows, |query, row| {
+        let rows = last_of(rows, |row| row.digest.as_slice());
+        batch::insert(&mut self.write.transaction, INSERT, &rows, |query, row| {
             let query = query.bind(row.digest.clone()).bind(row.node.clone()).bind(row.reason.clone());
             let query = query.bind(row.first_seen).bind(row.last_seen).bind(signed(row.connections));
             query.bind(signed(row.failed)).bind(row.body.clone())
@@ -100,7 +104,8 @@ impl<'s> MergeTransaction<'s> {
             columns: 7,
             then: "ON CONFLICT (kind, namespace, name, uid) DO UPDATE SET gone_at = excluded.gone_at, body = excluded.body",
         };
-        batch::insert(&mut self.write.transaction, INSERT, rows, |query, row| {
+        let rows = last_of(rows, |row| (&row.kind, &row.namespace, &row.name, &row.uid));
+        batch::insert(&mut self.write.transaction, INSERT, &rows, |query, row| {
             let query = query.bind(row.kind.clone()).bind(row.namespace.clone()).bind(row.name.clone());
             query.bind(row.uid.clone()).bind(row.seen_from).bind(row.gone_at).bind(row.body.clone())
         })
@@ -118,7 +123,8 @@ impl<'s> MergeTransaction<'s> {
             columns: 7,
             then: "ON CONFLICT (uid) DO UPDATE SET node = excluded.node, gone_at = excluded.gone_at, body = excluded.body",
         };
-        batch::insert(&mut self.write.transaction, INSERT, rows, |query, row| {
+        let rows = last_of(rows, |row| &row.uid);
+        batch::insert(&mut self.write.transaction, INSERT, &rows, |query, row| {
             let query = query.bind(row.uid.clone()).bind(row.namespace.clone()).bind(row.name.clone());
             query.bind(row.node.clone()).bind(row.seen_from).bind(row.gone_at).bind(row.body.clone())
         })
@@ -177,6 +183,12 @@ impl<'s> MergeTransaction<'s> {
     pub async fn commit(self) -> Result<()> {
         self.write.commit("merge").await
     }
+}
+
+/// The last of the rows of each key: PostgreSQL does not let one statement write a row twice.
+fn last_of<'r, T, K: Eq + Hash>(rows: &'r [T], key: impl Fn(&'r T) -> K) -> Vec<&'r T> {
+    let last: HashMap<K, &T> = rows.iter().map(|row| (key(row), row)).collect();
+    if last.len() == rows.len() { rows.iter().collect() } else { last.into_values().collect() }
 }
 
 fn bind_statement<'q>(query: Query<'q>, row: &StatementRow) -> Query<'q> {

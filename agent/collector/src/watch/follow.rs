@@ -8,6 +8,11 @@ use netwright_record::Time;
 use netwright_resolve::live::{Key, Kind, Object};
 use netwright_service::CancellationToken;
 use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+/// A watch that was taken up again says nothing until something changes. It is whole when so long after its last error no other came:
+/// the pause between two tries is 30 seconds at most, and to connect may take as long.
+const QUIET: Duration = Duration::from_secs(75);
 
 /// What a task needs to know.
 pub(super) struct Follow {
@@ -33,6 +38,10 @@ pub(super) async fn follow<K>(
         let event = tokio::select! {
             () = to.stop.cancelled() => return,
             event = events.next() => event,
+            () = tokio::time::sleep(QUIET), if to.is_broken() => {
+                to.mended();
+                continue;
+            }
         };
         match event {
             // The streams of watches do not end.
@@ -70,11 +79,16 @@ impl Follow {
     fn listed(&self, keys: &HashSet<Key>) {
         self.inventory.lock().relist(self.kind, self.api_kind, keys, now());
         tracing::info!(resource = self.name, objects = keys.len(), "listed");
-        self.watch.change(self.name, |state| (state.listed, state.broken) = (true, None));
+        self.watch.change(self.name, |state| (state.listed, state.broken, state.since) = (true, None, None));
     }
 
     fn mended(&self) {
-        self.watch.change(self.name, |state| state.broken = None);
+        self.watch.change(self.name, |state| (state.broken, state.since) = (None, None));
+    }
+
+    /// Whether it had a list, and broke after that.
+    fn is_broken(&self) -> bool {
+        self.watch.states().get(self.name).is_some_and(|state| state.listed && state.broken.is_some())
     }
 
     /// Said once for each stretch of trouble: a server that is away for an hour is one piece of news.
@@ -86,6 +100,7 @@ impl Follow {
                 tracing::warn!(resource = self.name, "the watch broke and is taken up again: {why}");
             }
             state.broken = Some(why);
+            state.since.get_or_insert_with(Instant::now);
         });
     }
 }

@@ -20,6 +20,7 @@ use netwright_service::CancellationToken;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 /// The inventory, shared by the watch that fills it and the merge that asks it.
@@ -47,6 +48,8 @@ pub struct State {
     pub listed: bool,
     /// Why it is broken now, if it is.
     pub broken: Option<String>,
+    /// Since when it is not current: it broke, or has had no list yet. `None` while it is.
+    pub since: Option<Instant>,
     /// How often it broke.
     pub errors: u64,
     /// How many objects were not what their API says.
@@ -73,6 +76,12 @@ impl Watch {
     /// Why the inventory may be out of date: watches that are broken at the moment.
     pub fn behind(&self) -> Option<String> {
         self.told(|state| state.broken.is_some())
+    }
+
+    /// For how long something has not been watched; nothing while all is.
+    pub fn age(&self) -> Duration {
+        let states = self.states();
+        states.values().filter_map(|state| state.since).map(|since| since.elapsed()).max().unwrap_or_default()
     }
 
     fn told(&self, which: impl Fn(&State) -> bool) -> Option<String> {
@@ -143,7 +152,7 @@ impl<
 
 impl Start {
     fn follow(&self, name: &'static str, api_kind: &'static str, kind: Kind) -> Follow {
-        self.watch.change(name, |_| {});
+        self.watch.change(name, |state| state.since = Some(Instant::now()));
         Follow {
             name,
             api_kind,
@@ -203,4 +212,21 @@ fn whole(found: &DynamicObject, resource: &ApiResource) -> Value {
         fields.insert("kind".to_owned(), resource.kind.clone().into());
     }
     value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_age_is_that_of_what_is_out_of_date_for_longest() {
+        let watch = Watch::default();
+        assert_eq!(watch.age(), Duration::ZERO);
+        let ago = |seconds| Instant::now().checked_sub(Duration::from_secs(seconds));
+        watch.change("pods", |state| state.since = ago(50));
+        watch.change("nodes", |state| state.since = ago(90));
+        assert_eq!(watch.age().as_secs(), 90);
+        watch.change("nodes", |state| state.since = None);
+        assert_eq!(watch.age().as_secs(), 50);
+    }
 }
