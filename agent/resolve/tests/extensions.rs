@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use netwright_record::inventory::ApiExtension;
 use netwright_record::{ServiceRef, Time};
 use netwright_resolve::inventory::read_kubectl;
+use netwright_resolve::live::{Kind, Live, Object};
+use std::collections::HashSet;
 
 const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: n, uid: u}\nspec: {nodeName: n1}";
 
@@ -75,4 +78,24 @@ metadata: {name: v1.x.example}
 spec: {service: {namespace: n, name: x, port: 70000}}
 ";
     assert_eq!(read(objects), []);
+}
+
+#[test]
+fn what_is_watched_one_by_one_counts_the_same() {
+    let clients = serde_json::json!({"webhook": {"clientConfig": {"service": {"namespace": "n", "name": "shops"}}}});
+    let objects = [
+        ("CustomResourceDefinition", serde_json::json!({"spec": {"conversion": clients}})),
+        ("APIService", serde_json::json!({"spec": {"service": {"namespace": "n", "name": "metrics"}}})),
+    ];
+    let (mut live, metadata) = (Live::default(), ObjectMeta { name: Some("x".into()), ..ObjectMeta::default() });
+    for (kind, object) in &objects {
+        live.apply(&Object::Extension(kind, &metadata, object), Time::UNIX_EPOCH).unwrap();
+    }
+    let expected =
+        [extension("APIService", "x", "metrics", 443), extension("CustomResourceDefinition", "x", "shops", 443)];
+    assert_eq!(live.export().api_extensions, expected, "of one name, and yet two");
+    live.delete(&Object::Extension("APIService", &metadata, &serde_json::Value::Null), Time::UNIX_EPOCH);
+    assert_eq!(live.export().api_extensions, expected[1..]);
+    live.relist(Kind::Extension, "CustomResourceDefinition", &HashSet::new(), Time::UNIX_EPOCH);
+    assert_eq!(live.export().api_extensions, []);
 }

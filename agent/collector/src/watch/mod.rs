@@ -12,11 +12,12 @@ use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet}
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use kube::api::{ApiResource, DynamicObject, GroupVersionKind, PartialObjectMeta};
+use kube::api::{ApiResource, DynamicObject, GroupVersionKind, NotUsed, PartialObjectMeta};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client};
 use netwright_resolve::live::{Kind, Live, Object};
 use netwright_service::CancellationToken;
+use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -127,8 +128,19 @@ pub fn start(client: &Client, inventory: &Shared, stop: &CancellationToken) -> (
     ] {
         start.untyped(name, GroupVersionKind::gvk(group, "v1", kind), kind);
     }
+    start.conversions();
     (start.watch, start.tasks)
 }
+
+/// Of a CustomResourceDefinition only who converts its objects is read. The rest is schemas, which can be megabytes.
+#[derive(Debug, Clone, Deserialize)]
+struct Conversion {
+    #[serde(default)]
+    conversion: Value,
+}
+
+/// How many CustomResourceDefinitions are listed at once.
+const DEFINITIONS: u32 = 20;
 
 /// What each task gets its share of.
 struct Start {
@@ -199,6 +211,20 @@ impl Start {
                 Kind::NetworkPolicy => Object::NetworkPolicy(&found.metadata, &value),
                 _ => Object::Extension(api_kind, &found.metadata, &value),
             });
+        };
+        self.tasks.spawn(async move { follow(events.boxed(), to, object).await });
+    }
+
+    fn conversions(&mut self) {
+        const KIND: &str = "CustomResourceDefinition";
+        let gvk = GroupVersionKind::gvk("apiextensions.k8s.io", "v1", KIND);
+        let resource = ApiResource::from_gvk_with_plural(&gvk, "customresourcedefinitions");
+        let api = Api::<kube::core::Object<Conversion, NotUsed>>::all_with(self.client.clone(), &resource);
+        let to = self.follow("customresourcedefinitions", KIND, Kind::Extension);
+        let events = watcher(api, watcher::Config::default().page_size(DEFINITIONS)).default_backoff();
+        let object = |found: &kube::core::Object<Conversion, NotUsed>, take: &mut dyn FnMut(Object<'_>)| {
+            let value = serde_json::json!({ "spec": { "conversion": found.spec.conversion } });
+            take(Object::Extension(KIND, &found.metadata, &value));
         };
         self.tasks.spawn(async move { follow(events.boxed(), to, object).await });
     }

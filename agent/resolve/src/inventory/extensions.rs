@@ -17,15 +17,17 @@ pub(super) fn read(objects: &Objects) -> Vec<ApiExtension> {
     let mut extensions = webhooks(&objects.validating_webhooks);
     extensions.extend(webhooks(&objects.mutating_webhooks));
     extensions.extend(all(&objects.api_services, |object| object.pointer("/spec/service").into_iter().collect()));
-    extensions.extend(all(&objects.custom_resources, |object| {
-        object.pointer("/spec/conversion/webhook/clientConfig/service").into_iter().collect()
-    }));
+    extensions.extend(all(&objects.custom_resources, |object| conversion(object).into_iter().collect()));
     extensions.into_iter().collect()
 }
 
 fn webhook_clients(object: &Value) -> impl Iterator<Item = &Value> {
     let webhooks = object.get("webhooks").and_then(Value::as_array).into_iter().flatten();
     webhooks.filter_map(|webhook| webhook.pointer("/clientConfig/service"))
+}
+
+fn conversion(object: &Value) -> Option<&Value> {
+    object.pointer("/spec/conversion/webhook/clientConfig/service")
 }
 
 fn all(kept: &Kept<Value>, services: impl Fn(&Value) -> Vec<&Value>) -> BTreeSet<ApiExtension> {
@@ -40,6 +42,7 @@ fn all(kept: &Kept<Value>, services: impl Fn(&Value) -> Vec<&Value>) -> BTreeSet
 pub(crate) fn of_object(kind: &str, name: &str, object: &Value) -> BTreeSet<ApiExtension> {
     let services = match kind {
         "APIService" => object.pointer("/spec/service").into_iter().collect(),
+        "CustomResourceDefinition" => conversion(object).into_iter().collect(),
         _ => webhook_clients(object).collect(),
     };
     extension(kind, name, services).into_iter().collect()

@@ -115,7 +115,7 @@ impl Live {
             }
             Object::Extension(kind, _, value) => {
                 let record = extensions::of_object(kind, &key.1, value);
-                self.extensions.insert(key.clone(), Kept { record, gone: None });
+                self.extensions.insert(self.stored_key(object, key.clone()), Kept { record, gone: None });
             }
         }
         self.changed.insert((object.kind(), self.stored_key(object, key)));
