@@ -44,9 +44,9 @@ pub struct Metrics {
     /// Flows that were given up without a name.
     pub given_up: Counter,
     /// Stored segments that could not be read, and are lost.
-    pub unreadable: Gauge,
+    pub unreadable: Counter,
     /// Destinations kept in less detail than seen, since the limit of a client was reached.
-    pub collapsed: Gauge,
+    pub collapsed: Counter,
     /// Rounds of merging that failed and were taken up again.
     pub merge_failures: Counter,
     /// Flows that wait for the name of an end.

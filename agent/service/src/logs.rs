@@ -33,7 +33,8 @@ pub enum Format {
 /// # Errors
 /// The level is none, or logs go somewhere already.
 pub fn init(args: &LogArgs) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&args.log_level)
+    // Of each failure of a watch it would tell, and who watches tells of the first.
+    let filter = EnvFilter::try_new(format!("kube_runtime=error,{}", args.log_level))
         .with_context(|| format!("--log-level {:?}: expected error, warn, info, debug or trace", args.log_level))?;
     let terminal = std::io::stderr().is_terminal();
     let logs = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);

@@ -14,6 +14,8 @@ use std::time::Duration;
 
 /// How often is looked whether something changed.
 const EVERY: Duration = Duration::from_secs(30);
+/// How soon after the start, until it is whole.
+const AGAIN: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Args)]
 pub(super) struct TlsArgs {
@@ -108,6 +110,11 @@ impl Keeper {
         Ok(())
     }
 
+    async fn keep(&mut self) -> anyhow::Result<()> {
+        self.refresh().await?;
+        self.publish().await
+    }
+
     async fn publish(&self) -> anyhow::Result<()> {
         match &self.source {
             Source::Own(made) => match &made.publisher {
@@ -118,26 +125,20 @@ impl Keeper {
         }
     }
 
-    /// Goes on until told to stop. `valid` is met once there is a certificate.
+    /// Goes on until told to stop. `valid` is met once there is a certificate, and agents can know whom to trust.
     pub(super) async fn run(mut self, valid: Condition, stop: CancellationToken) {
-        let mut published = false;
+        let mut pause = AGAIN;
         while !stop.is_cancelled() {
-            let mut pause = EVERY;
-            match self.refresh().await {
-                Ok(()) => valid.met(),
+            match self.keep().await {
+                Ok(()) => {
+                    valid.met();
+                    pause = EVERY;
+                }
                 Err(error) => {
                     self.metrics.certificate_errors.inc();
                     tracing::error!("{error:#}");
                     valid.unmet(format!("{error:#}"));
-                    pause = Duration::from_secs(5);
                 }
-            }
-            if let Err(error) = self.publish().await {
-                self.metrics.certificate_errors.inc();
-                tracing::error!("{error:#}");
-                pause = if published { EVERY } else { Duration::from_secs(5) };
-            } else {
-                published = true;
             }
             tokio::select! {
                 () = stop.cancelled() => {}

@@ -85,8 +85,8 @@ impl Gauges {
         raise(&metrics.merged_flows, state.merged.flows);
         raise(&metrics.merged_statements, state.merged.statements);
         raise(&metrics.given_up, state.merged.unresolved);
-        set(&metrics.unreadable, state.merged.unreadable);
-        set(&metrics.collapsed, state.merged.collapsed);
+        raise(&metrics.unreadable, state.merged.unreadable);
+        raise(&metrics.collapsed, state.merged.collapsed);
         raise(&metrics.merge_failures, state.failures);
         set(&metrics.pods, state.pods as u64);
         let states = state.watch.as_ref().map(Watch::states).unwrap_or_default();
@@ -100,7 +100,9 @@ impl Gauges {
     /// Not being the one who merges is no failing.
     fn merge_condition(&self, state: &State) {
         let missing = state.watch.as_ref().and_then(Watch::missing);
-        match state.failure.clone().or(missing.map(|missing| format!("waits for lists of {missing}"))) {
+        let missing = missing.map(|missing| format!("waits for lists of {missing}"));
+        let undecided = (!state.decided).then(|| "not asked yet whether this replica merges".to_owned());
+        match state.failure.clone().or(missing).or(undecided) {
             Some(reason) => self.merges.unmet(reason),
             None => self.merges.met(),
         }

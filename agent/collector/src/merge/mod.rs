@@ -72,6 +72,8 @@ impl Default for Options {
 /// How merging goes, for whoever asks.
 #[derive(Debug, Clone, Default)]
 pub struct State {
+    /// Whether it was found out once whether this replica merges.
+    pub decided: bool,
     /// Whether this replica merges.
     pub leading: bool,
     /// Its watch of the API server, while it merges.
@@ -122,7 +124,10 @@ pub async fn run(
     while !stop.is_cancelled() {
         let led = match store.lead().await {
             Ok(Some(leader)) => lead(store, client, options, monitor, heartbeat, stop, leader).await,
-            Ok(None) => Ok(()),
+            Ok(None) => {
+                monitor.change(|state| state.decided = true);
+                Ok(())
+            }
             Err(error) => Err(error),
         };
         if let Err(error) = led {
@@ -152,7 +157,7 @@ async fn lead(
     drop(snapshot);
     let stop_watch = stop.child_token();
     let (watch, mut tasks) = watch::start(client, &inventory, &stop_watch);
-    monitor.change(|state| (state.leading, state.watch) = (true, Some(watch.clone())));
+    monitor.change(|state| (state.decided, state.leading, state.watch) = (true, true, Some(watch.clone())));
     tracing::info!("merging");
     let merged = merge(store, options, monitor, heartbeat, stop, &mut leader, (&inventory, &watch)).await;
     stop_watch.cancel();
