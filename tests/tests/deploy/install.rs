@@ -2,37 +2,14 @@
 //! server that `netwright status` takes.
 
 use crate::chart::VARIANTS;
+use crate::cluster::{PATIENCE, Release, cluster, cluster_with_images, namespace};
 use crate::objects::{objects, pod};
-use crate::tools::{chart, kustomize, path, template, text};
-use netwright_tests::cluster::{Cluster, Options, manifests, missing};
+use crate::tools::{kustomize, path, template, text};
+use netwright_tests::cluster::{Cluster, manifests};
 use netwright_tests::world::prerequisites::program;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::process::{Command, Output};
-use std::sync::OnceLock;
-use std::time::Duration;
-
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// The cluster that these tests share; its guard removes it when the process has ended.
-fn cluster() -> Option<&'static Cluster> {
-    static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
-    let start = || {
-        let missing = missing();
-        if !missing.is_empty() {
-            netwright_tests::skipped(&missing.join("\n"));
-            return None;
-        }
-        Some(Cluster::start(&Options { nodes: 1, ..Options::default() }).unwrap())
-    };
-    CLUSTER.get_or_init(start).as_ref()
-}
-
-/// A namespace that admits agents, as the documentation has people make it.
-fn namespace(cluster: &Cluster, name: &str) {
-    cluster.kubectl().run(&["create", "namespace", name]).unwrap();
-    cluster.kubectl().run(&["label", "namespace", name, "pod-security.kubernetes.io/enforce=privileged"]).unwrap();
-}
 
 fn words(line: &str) -> String {
     line.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -52,41 +29,68 @@ fn everything(cluster: &Cluster) -> BTreeSet<String> {
     listed.lines().filter(|line| !line.contains(" test-")).map(words).collect()
 }
 
-fn collector_arguments(cluster: &Cluster, namespace: &str) -> Vec<String> {
-    let deployment = cluster.kubectl().get(&["deployment", "netwright-collector", "--namespace", namespace]).unwrap();
+/// What is in the folder of each node that lasts.
+fn on_nodes(cluster: &Cluster) -> BTreeSet<String> {
+    let folder = |node: &netwright_tests::cluster::Node| std::fs::read_dir(node.path("/var/lib")).unwrap();
+    cluster.nodes().iter().flat_map(folder).map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+fn collector_arguments(release: &Release) -> Vec<String> {
+    let name = format!("{}-collector", release.name);
+    let deployment = release.kubectl().get(&["deployment", &name, "--namespace", release.name]).unwrap();
     serde_json::from_value(deployment["spec"]["template"]["spec"]["containers"][0]["args"].clone()).unwrap()
 }
 
-#[test]
-fn install_upgrade_rollback_uninstall_leave_nothing() {
-    let Some(cluster) = cluster() else { return };
-    let (kubectl, name) = (cluster.kubectl(), "netwright-lifecycle");
-    let before = everything(cluster);
-    namespace(cluster, name);
-    let values = cluster.agent_values().unwrap();
-    let values: Vec<&str> = values.iter().map(String::as_str).collect();
-    let helm = |verb: &[&str]| cluster.helm(&[verb, &["--namespace", name]].concat()).unwrap();
-    let chart = chart();
-    let notes = helm(&[&["install", "netwright", &chart], values.as_slice()].concat());
-    assert!(notes.contains("netwright pull -n netwright-lifecycle"), "{notes}");
-    // The DaemonSet's controller is allowed to make its pod, one for the one node.
-    let counted = ["daemonset/netwright-agent"];
-    kubectl.wait(name, &counted, "jsonpath={.status.currentNumberScheduled}=1", PATIENCE).unwrap();
-    // As the collector does; a manifest that has no data must not take it away.
-    let written = r#"{"data":{"ca.crt":"written by the collector"}}"#;
-    kubectl.run(&["patch", "configmap", "netwright-ca", "--namespace", name, "--patch", written]).unwrap();
-    let certificates =
-        || kubectl.get(&["configmap", "netwright-ca", "--namespace", name]).unwrap()["data"]["ca.crt"].clone();
+/// The agents of the release have all reported, and none has lost anything.
+fn reports(release: &Release) {
+    netwright_tests::cluster::wait("agents to report", PATIENCE, || {
+        let output = release.netwright("status", &["--output=json"]);
+        let said = text(&output.stdout) + &text(&output.stderr);
+        let status: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        let agents = status["agents"].as_array().map_or(0, Vec::len);
+        Ok(match (output.status.code(), agents) {
+            (Some(0), 2) => netwright_tests::cluster::Step::Done(()),
+            _ => netwright_tests::cluster::Step::NotYet(said),
+        })
+    })
+    .unwrap();
+}
 
-    helm(&[&["upgrade", "netwright", &chart, "--set", "collector.window=7d"], values.as_slice()].concat());
-    assert!(collector_arguments(cluster, name).contains(&"--window=7d".to_owned()));
-    assert_eq!(certificates(), "written by the collector");
-    helm(&["rollback", "netwright", "1"]);
-    assert!(collector_arguments(cluster, name).contains(&"--window=14d".to_owned()));
-    assert_eq!(certificates(), "written by the collector");
-    helm(&["uninstall", "netwright", "--wait"]);
-    kubectl.run(&["delete", "namespace", name, "--wait"]).unwrap();
-    assert_eq!(everything(cluster), before);
+#[test]
+fn install_test_upgrade_rollback_uninstall_leave_nothing() {
+    let Some(cluster) = cluster_with_images() else { return };
+    let (before, nodes_before) = (everything(cluster), on_nodes(cluster));
+    let (release, notes) = Release::install(cluster, "netwright");
+    assert!(notes.contains("netwright pull -n netwright"), "{notes}");
+    reports(&release);
+    let certificates = || {
+        let map = release.kubectl().get(&["configmap", "netwright-ca", "--namespace", "netwright"]).unwrap();
+        map["data"]["ca.crt"].as_str().unwrap().to_owned()
+    };
+    let made = certificates();
+    assert!(made.starts_with("-----BEGIN CERTIFICATE-----"), "{made}");
+    let tested = cluster.helm(&["test", "netwright", "--namespace", "netwright"]).unwrap();
+    assert!(tested.contains("Succeeded"), "{tested}");
+
+    release.helm("upgrade", &["collector.window=7d"]);
+    assert!(collector_arguments(&release).contains(&"--window=7d".to_owned()));
+    // A manifest that has no data must not take away what the collector wrote.
+    assert_eq!(certificates(), made);
+    release.wait_for_agents();
+    reports(&release);
+    cluster.helm(&["rollback", "netwright", "1", "--namespace", "netwright", "--wait"]).unwrap();
+    assert!(collector_arguments(&release).contains(&"--window=14d".to_owned()));
+    assert_eq!(certificates(), made);
+    release.wait_for_agents();
+    reports(&release);
+
+    cluster.helm(&["uninstall", "netwright", "--namespace", "netwright", "--wait"]).unwrap();
+    cluster.kubectl().run(&["delete", "namespace", "netwright", "--wait"]).unwrap();
+    let left: Vec<String> = everything(cluster).difference(&before).cloned().collect();
+    assert!(left.is_empty(), "{left:?}");
+    // As the documentation says: the folder of segments stays on the nodes.
+    let left: Vec<String> = on_nodes(cluster).difference(&nodes_before).cloned().collect();
+    assert!(left == ["netwright"], "{left:?}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What `deploy/` ships, judged by tools that others wrote: Helm, Kustomize, the schemas of Kubernetes, promtool.
 //!
-//! Nothing here needs a cluster but [`install`], which starts a real one.
+//! [`install`], [`access`], [`verbs`] and a part of [`alerts`] share one real cluster; the rest needs none.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,8 +10,11 @@
     reason = "a test that fails panics"
 )]
 
+mod access;
 mod alerts;
 mod chart;
+mod cluster;
+mod https;
 mod install;
 mod krew;
 mod objects;
@@ -19,3 +22,4 @@ mod policies;
 mod rights;
 mod schemas;
 mod tools;
+mod verbs;
