@@ -52,6 +52,7 @@ use claim::{Claim, claim};
 use guard::Guard;
 use node::Plan;
 use pki::Authority;
+use serde_json::Value;
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -59,6 +60,9 @@ use std::process::Command;
 use std::thread::scope;
 use std::time::Duration;
 use tools::Tools;
+
+/// How long kube-proxy may take until it leads to a Service.
+const SERVICE_PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running cluster. Dropping it removes it.
 #[derive(Debug)]
@@ -219,6 +223,29 @@ impl Cluster {
     /// cgroup v2 is not mounted.
     pub fn cgroup_root(&self, node: &Node) -> Result<PathBuf> {
         cgroups::root(&node.name)
+    }
+
+    /// Waits until every node leads to a Service on all its cluster IPs: kube-proxy does so some time after the endpoints are
+    /// ready, for IPv4 and IPv6 apart. Only TCP ports are tried.
+    ///
+    /// # Errors
+    /// There is no such Service, or a node does not lead to it in time.
+    pub fn wait_for_service(&self, namespace: &str, name: &str) -> Result<()> {
+        let service = self.kubectl.get(&["service", name, "--namespace", namespace])?;
+        let texts = |pointer: &str| service.pointer(pointer).and_then(Value::as_array).cloned().unwrap_or_default();
+        let ports = texts("/spec/ports");
+        let tcp = ports.iter().filter(|port| port.get("protocol").is_some_and(|protocol| protocol == "TCP"));
+        let ports: Vec<u64> = tcp.filter_map(|port| port.get("port")?.as_u64()).collect();
+        for node in &self.nodes {
+            for address in texts("/spec/clusterIPs").iter().filter_map(Value::as_str) {
+                for port in &ports {
+                    wait(&format!("{}'s way to {namespace}/{name}", node.name), SERVICE_PATIENCE, || {
+                        until_ok(network::connects(&node.name, address, *port))
+                    })?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// A command that runs `program` outside of the cluster, on address [`Names::outside_address`] of `host` (2 to 250), which

@@ -19,6 +19,14 @@ pub(super) fn enter(namespace: &str) -> String {
     format!("--net={NAMESPACES}/{namespace}")
 }
 
+/// Opens a TCP connection from inside a namespace, and closes it.
+pub(super) fn connects(namespace: &str, address: &str, port: u64) -> Result<()> {
+    let script = format!("exec 3<>/dev/tcp/{address}/{port}");
+    let mut command = Command::new("nsenter");
+    command.args([&enter(namespace), "timeout", "1", "bash", "-c", &script]);
+    output(&mut command, "").map(drop)
+}
+
 /// Makes the namespace of the control plane with the bridge, which also is the nodes' way outside.
 pub(super) fn make_control(names: Names) -> Result<()> {
     let control = names.control();
@@ -109,9 +117,11 @@ pub(super) fn namespaces(names: Names) -> Vec<String> {
 fn add(name: &str) -> Result<()> {
     output(Command::new("ip").args(["netns", "add", name]), "")
         .with_context(|| format!("making the namespace {name}"))?;
-    // /proc/sys/net shows the namespace of who reads it: only this one forwards.
-    let forward = "echo 1 >/proc/sys/net/ipv4/ip_forward && echo 1 >/proc/sys/net/ipv6/conf/all/forwarding";
-    output(Command::new("nsenter").args([&enter(name), "sh", "-c", forward]), "")?;
+    // /proc/sys/net shows the namespace of who reads it: only this one forwards. Without detection of duplicate addresses, a pod's
+    // gateway answers from the start, and not a second after the pod runs: then its first IPv6 packets would be lost.
+    let settings = "cd /proc/sys/net && echo 1 >ipv4/ip_forward && echo 1 >ipv6/conf/all/forwarding &&
+        echo 0 >ipv6/conf/default/accept_dad && echo 0 >ipv6/conf/default/dad_transmits";
+    output(Command::new("nsenter").args([&enter(name), "sh", "-c", settings]), "")?;
     batch(name, &["link set lo up".into()])
 }
 

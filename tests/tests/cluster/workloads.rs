@@ -32,6 +32,7 @@ fn an_actor_plays_a_whole_table_and_ends_when_asked() {
         .apply(&list([workload("Deployment", "stage", "echo", &actor(&servers)), service("stage", "echo", &ports)]))
         .unwrap();
     kubectl.wait("stage", &["deployment/echo"], "condition=Available", PATIENCE).unwrap();
+    cluster.wait_for_service("stage", "echo").unwrap();
     kubectl.apply(&list([pod("stage", "caller", &actor(&clients))])).unwrap();
     kubectl.wait("stage", &["pod/caller"], "jsonpath={.status.phase}=Succeeded", PATIENCE).unwrap();
     let log = kubectl.logs("stage", "caller").unwrap();
