@@ -1,9 +1,9 @@
 # Every target installs what it needs and keeps it for next time (scripts/setup.sh says what it does and skips what is there).
 
-.PHONY: help setup demo images test bench lint clean
+.PHONY: help setup demo demo-cluster images test bench lint clean
 
 help: ## This list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: ## Install everything that building, the demo and the tests need
 	@scripts/setup.sh
@@ -11,6 +11,10 @@ setup: ## Install everything that building, the demo and the tests need
 demo: ## Watch a shop of real processes, write its policies, prove them (root)
 	@scripts/setup.sh demo
 	@scripts/demo.sh
+
+demo-cluster: ## The same on a whole real Kubernetes, with the chart installed by Helm (root)
+	@scripts/setup.sh demo-cluster
+	@scripts/demo-cluster.sh
 
 images: ## Images of agent and collector, and of the actor of tests, in out/images (root)
 	@scripts/setup.sh build

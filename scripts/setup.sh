@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what a target needs and keeps it: setup.sh [build|demo|bench|cluster|test]. Without an argument, everything.
+# Installs what a target needs and keeps it: setup.sh [build|demo|demo-cluster|bench|cluster|test]. Without an argument, everything.
 # What is there already is skipped. Tools from crates.io, PyPI and the Go proxy go to ~/.cache/netwright, keyed by version.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
@@ -169,6 +169,10 @@ what=${1:-all}
 case $what in
   build) setup_build ;;
   demo) setup_build "${demo_packages[@]}" ;;
+  demo-cluster)
+    setup_build "${demo_packages[@]}" "${cluster_packages[@]}"
+    install_cluster
+    ;;
   bench)
     setup_build "${demo_packages[@]}" python3-venv
     install_oracles
@@ -186,5 +190,5 @@ case $what in
     install_kustomize
     install_crds
     ;;
-  *) fail "unknown target $what: build, demo, bench, cluster or test" ;;
+  *) fail "unknown target $what: build, demo, demo-cluster, bench, cluster or test" ;;
 esac

@@ -4,6 +4,7 @@
 //!   namespaces of its own, and removes them however the process ends;
 //! - [`actor`] is what runs in the pods: small servers and clients, as the `netwright-actor` binary;
 //! - [`cluster`] starts a whole real Kubernetes, each node a network namespace, as the `netwright-cluster` binary does too;
+//! - [`installation`] is such a cluster with the chart in it;
 //! - [`shop`] declares a cluster, and derives from that declaration the processes to run, the inventory
 //!   that `kubectl get` would print, and the edges that have to be seen;
 //! - [`oracle`] asks a foreign tool about policies;
@@ -15,6 +16,7 @@
 pub mod actor;
 pub mod cluster;
 pub mod demo;
+pub mod installation;
 pub mod oracle;
 pub mod receiver;
 pub mod results;
@@ -22,10 +24,14 @@ pub mod shop;
 pub mod synthetic;
 pub mod world;
 
-/// Says in one line why a test did not run. Written past the test harness, which shows nothing of a test that passes.
+/// Says in one line why a test did not run.
 pub fn skipped(why: &str) {
+    told(&format!("skipped: {}", why.lines().map(str::trim).collect::<Vec<_>>().join("; ")));
+}
+
+/// Says a line of a test that passes. Written past the test harness, which shows nothing of those.
+pub fn told(line: &str) {
     use std::io::Write;
-    let line = format!("skipped: {}\n", why.lines().map(str::trim).collect::<Vec<_>>().join("; "));
     // Where standard error is gone there is nobody to tell.
-    let _ = std::io::stderr().lock().write_all(line.as_bytes());
+    let _ = std::io::stderr().lock().write_all(format!("{line}\n").as_bytes());
 }

@@ -10,8 +10,10 @@ const MANIFESTS: &str = include_str!("../../cluster/coredns.yaml");
 /// Has CoreDNS run, on some node. `corefile` is added to its server block.
 pub(super) fn start(kubectl: &Kubectl, names: Names, corefile: &str) -> Result<()> {
     let block: Vec<String> = corefile.lines().map(|line| format!("      {line}")).collect();
+    let [a, b, c, _] = names.outside_address(0).octets();
+    let block = block.join("\n").replace("@OUTSIDE@", &format!("{a}.{b}.{c}"));
     let manifests =
-        MANIFESTS.replace("@ADDRESS@", &names.dns_service().to_string()).replace("      @COREFILE@", &block.join("\n"));
+        MANIFESTS.replace("@ADDRESS@", &names.dns_service().to_string()).replace("      @COREFILE@", &block);
     kubectl.apply(&manifests).map(drop)
 }
 

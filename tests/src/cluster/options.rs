@@ -16,6 +16,7 @@ pub struct Options {
     /// addresses used again within seconds. Pods of the host's network need none.
     pub pod_addresses: u8,
     /// What is added to the DNS server's configuration, as blocks of a Corefile's server: names outside of the cluster.
+    /// In them `@OUTSIDE@` stands for the first three numbers of addresses there.
     pub corefile: String,
     /// Whether etcd waits for the disk. Only tests in which it is killed need that; others are faster without.
     pub fsync: bool,

@@ -1,6 +1,7 @@
 //! The whole loop on real traffic, for a person to watch: observe the shop, write its policies, prove them, draw them.
 
 mod agent;
+pub mod cluster;
 mod netwright;
 mod proof;
 mod recording;
@@ -59,7 +60,8 @@ pub fn run(directory: &Path) -> Result<ExitCode> {
         report.text(&format!("unresolved: {} {:?}", unresolved.reason, unresolved.flow))?;
     }
 
-    prove(&recording.observation, directory, &mut report)?;
+    write_and_prove(&recording.observation, directory, &mut report)?;
+    find_a_fault(&recording.observation, directory, &mut report)?;
     draw(&recording.observation, directory, &mut report)?;
     report.heading("Outputs")?;
     report.tree(directory)?;
@@ -98,17 +100,23 @@ fn clear(directory: &Path) -> Result<()> {
     Ok(())
 }
 
-fn prove(observation: &Path, directory: &Path, report: &mut Report) -> Result<()> {
+fn write_and_prove(observation: &Path, directory: &Path, report: &mut Report) -> Result<()> {
     let policies = directory.join("policies");
     report.heading("netwright synth: the policies")?;
     report.outcome(&netwright(["synth".as_ref(), observation, "--out".as_ref(), &policies])?.expect(0)?)?;
     report.heading("netwright check: the proof")?;
-    let check = |policies: &Path| netwright(["check".as_ref(), observation, "--policies".as_ref(), policies]);
-    report.outcome(&check(&policies)?.expect(0)?)?;
+    report.outcome(&check(observation, &policies)?.expect(0)?)
+}
+
+fn check(observation: &Path, policies: &Path) -> Result<Outcome> {
+    netwright(["check".as_ref(), observation, "--policies".as_ref(), policies])
+}
+
+fn find_a_fault(observation: &Path, directory: &Path, report: &mut Report) -> Result<()> {
     report.heading("The same with one port changed by hand, which has to be found")?;
     let broken = directory.join(".broken-policies");
-    let changed = break_policy(&policies, &broken)?;
-    let outcome = check(&broken);
+    let changed = break_policy(&directory.join("policies"), &broken)?;
+    let outcome = check(observation, &broken);
     fs::remove_dir_all(&broken)?;
     report.text(&changed)?;
     report.outcome(&outcome?.expect(3)?)

@@ -1,8 +1,8 @@
 //! Addresses that are used again within seconds. Pairs of pods come, talk and go, each pair under names of its own, so that a connection
 //! that is given to the wrong pod is seen.
 
-use crate::installation::Installation;
 use netwright_tests::cluster::manifests::{actor, list, namespace, pod};
+use netwright_tests::installation::Installation;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -53,7 +53,7 @@ impl Pair {
         let kubectl = installation.kubectl();
         let (server, client) = (format!("server-{name}"), format!("client-{name}"));
         let on = |number: usize, mut pod: Value| {
-            pod["spec"]["nodeName"] = json!(installation.cluster.node(number).unwrap().name);
+            pod["spec"]["nodeName"] = json!(installation.cluster().node(number).unwrap().name);
             pod["spec"]["terminationGracePeriodSeconds"] = json!(1);
             pod
         };

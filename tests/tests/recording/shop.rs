@@ -1,8 +1,8 @@
 //! A shop whose workloads do what they declare, while the cluster does to them what clusters do: rollouts, Jobs that live for seconds, a
 //! Service that changes its backends, traffic between nodes, an API server that goes away.
 
-use crate::installation::Installation;
 use netwright_tests::cluster::manifests::{actor, list, namespace, service, workload};
+use netwright_tests::installation::Installation;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -37,8 +37,8 @@ pub(crate) fn play(installation: &Installation) -> BTreeSet<String> {
             r#"{"spec":{"selector":{"app":"green"}}}"#,
         ])
         .unwrap();
-    installation.cluster.control().api_server.restart().unwrap();
-    installation.cluster.wait_until_ready().unwrap();
+    installation.cluster().control().api_server.restart().unwrap();
+    installation.cluster().wait_until_ready().unwrap();
     kubectl.run(&["rollout", "status", "deployment/cart", "--namespace", NAMESPACE, "--timeout=90s"]).unwrap();
     kubectl.apply(&list([job()])).unwrap();
     kubectl.wait(NAMESPACE, &["job/report"], "condition=Complete", PATIENCE).unwrap();
