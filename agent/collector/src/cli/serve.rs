@@ -71,6 +71,9 @@ pub(super) struct Args {
     /// For how long a silent agent is waited for
     #[arg(long, env = "NETWRIGHT_SETTLE_LIMIT", default_value = "2m", value_parser = value::duration, value_name = "TIME")]
     settle_limit: Duration,
+    /// For how long segments of a node are gathered where there is much to merge, so that an edge is written once for all
+    #[arg(long, env = "NETWRIGHT_GATHER", default_value = "60s", value_parser = value::duration, value_name = "TIME")]
+    gather: Duration,
     /// For how long a flow without a name is tried again, and pods that are gone are remembered for it
     #[arg(long, env = "NETWRIGHT_PATIENCE", default_value = "48h", value_parser = value::duration, value_name = "TIME")]
     patience: Duration,
@@ -175,7 +178,11 @@ async fn start(args: Args) -> anyhow::Result<Parts> {
 impl Args {
     fn merging(&self) -> merge::Options {
         merge::Options {
-            settling: merge::Settling { margin: signed(self.settle), limit: signed(self.settle_limit) },
+            settling: merge::Settling {
+                margin: signed(self.settle),
+                limit: signed(self.settle_limit),
+                gather: signed(self.gather),
+            },
             patience: signed(self.patience),
             most_destinations: self.most_destinations,
             window: signed(self.window),

@@ -15,6 +15,9 @@ use std::path::PathBuf;
 /// How many rows of the inbox are looked at in one go: a few hundred megabytes at most.
 const LOOKED_AT: usize = 256;
 
+/// How many changes of the inventory are written in one go.
+const CHANGES: usize = 5_000;
+
 /// What one round did.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Merged {
@@ -105,8 +108,12 @@ impl Merger {
     /// One round. Nothing of it has happened where it fails.
     pub(super) async fn round(&mut self, leader: &mut Leader, now: Time) -> Result<Merged> {
         self.look(leader).await?;
+        self.write_changes(leader, now).await?;
         let ids = self.waiting.ready(now, self.options.batch_flows, self.options.batch_bytes);
         let due = leader.due_pending(now.as_millisecond(), self.options.batch_pending).await?;
+        if ids.is_empty() && due.is_empty() {
+            return Ok(Merged::default());
+        }
         let taken = leader.inbox(&ids).await?;
         let (input, unreadable) = read(taken, &due);
         let mut merged = Merged {
@@ -117,15 +124,29 @@ impl Merger {
         };
         let (outcome, changes) = self.resolve(input, now).await;
         (merged.flows, merged.disbelieved) = (outcome.flows, outcome.disbelieved);
-        if merged.is_idle() && changes.is_empty() {
-            return Ok(merged);
-        }
         let written = self.write(leader, outcome, &changes, (&ids, &due), unreadable, now, &mut merged).await;
         match written {
             Ok(()) => self.waiting.done(&ids),
             Err(_) => self.inventory.lock().put_back(&changes),
         }
         written.map(|()| merged)
+    }
+
+    /// Writes what changed of the inventory, a portion at a time: after a list there is much of it. What the next batch tells of pods is
+    /// written with that.
+    async fn write_changes(&mut self, leader: &mut Leader, now: Time) -> Result<()> {
+        loop {
+            let changes = self.inventory.lock().take_changes(CHANGES);
+            if changes.is_empty() {
+                return Ok(());
+            }
+            let changed = self.changed(&changes, now);
+            let written = write_changed(leader, changed).await;
+            if written.is_err() {
+                self.inventory.lock().put_back(&changes);
+                return written;
+            }
+        }
     }
 
     /// Takes note of what has arrived, and of the pods that it tells of: others may be waiting for these.
@@ -155,7 +176,8 @@ impl Merger {
             // It is told when its turn comes.
             Err(_) => received,
         };
-        self.waiting.add(row.id, &row.node, Resting { until, received, flows: row.flows, bytes });
+        let node = row.node.as_str().into();
+        self.waiting.add(row.id, Resting { node, until, received, flows: row.flows, bytes });
     }
 
     async fn resolve(&mut self, input: Input, now: Time) -> (Outcome, Vec<Change>) {
@@ -164,7 +186,7 @@ impl Merger {
         let resolved = tokio::task::spawn_blocking(move || {
             let mut live = inventory.lock();
             let outcome = batch::resolve(&mut live, input, &witnesses, now, patience);
-            (outcome, live.take_changes(), witnesses)
+            (outcome, live.take_changes(usize::MAX), witnesses)
         });
         match resolved.await {
             Ok((outcome, changes, witnesses)) => {
@@ -297,6 +319,14 @@ impl Merger {
         }
         changed
     }
+}
+
+async fn write_changed(leader: &mut Leader, changed: Changed) -> Result<()> {
+    let mut transaction = leader.begin().await?;
+    transaction.write_objects(&changed.objects).await?;
+    transaction.write_pods(&changed.pods).await?;
+    transaction.forget_objects(&changed.forgotten).await?;
+    transaction.commit().await
 }
 
 async fn load(

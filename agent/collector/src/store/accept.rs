@@ -1,6 +1,6 @@
 //! Takes segments in: once each, whatever is sent again, and for good when the transaction is committed.
 
-use super::batch::{Insert, count, insert, signed, unsigned};
+use super::batch::{self, Insert, count, insert, signed, unsigned};
 use super::segments::Ranges;
 use super::{Arrival, Result, Store, StoreError};
 use sqlx::AnyConnection;
@@ -115,12 +115,8 @@ async fn load<'a>(connection: &mut AnyConnection, arrivals: &'a [Arrival]) -> Re
     // All in one go, of few different sizes; what fills it up is the last run again.
     for chunk in keys.chunks(64) {
         let size = chunk.len().next_power_of_two();
-        let mut sql = String::from("SELECT node, run, first, next FROM segment_range WHERE (node, run) IN (VALUES ");
-        for row in 0..size {
-            let separator = if row == 0 { "" } else { ", " };
-            sql.push_str(&format!("{separator}(${}, ${})", row * 2 + 1, row * 2 + 2));
-        }
-        sql.push(')');
+        let values = batch::values(connection, size, 2);
+        let sql = format!("SELECT node, run, first, next FROM segment_range WHERE (node, run) IN (VALUES {values})");
         let filled = chunk.iter().chain(std::iter::repeat_n(chunk.last(), size - chunk.len()).flatten());
         let query = filled.fold(sqlx::query(AssertSqlSafe(sql)), |query, (node, run)| {
             query.bind((*node).to_owned()).bind((*run).to_owned())

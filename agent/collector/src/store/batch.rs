@@ -33,14 +33,8 @@ pub(super) async fn insert<T>(
     bind: impl for<'q> Fn(Query<'q>, &T) -> Query<'q>,
 ) -> Result<()> {
     for chunk in chunks(rows) {
-        let mut sql = format!("{} VALUES ", insert.into);
-        for row in 0..chunk.len() {
-            sql.push_str(if row == 0 { "(" } else { ", (" });
-            placeholders(&mut sql, row * insert.columns, insert.columns);
-            sql.push(')');
-        }
-        sql.push(' ');
-        sql.push_str(insert.then);
+        let values = values(connection, chunk.len(), insert.columns);
+        let sql = format!("{} VALUES {values} {}", insert.into, insert.then);
         let query = chunk.iter().fold(sqlx::query(AssertSqlSafe(sql)), &bind);
         query.execute(&mut *connection).await.map_err(StoreError::sql(insert.doing))?;
     }
@@ -57,7 +51,7 @@ pub(super) async fn execute_in<T>(
 ) -> Result<u64> {
     let mut affected = 0;
     for chunk in chunks(keys) {
-        let query = chunk.iter().fold(sqlx::query(AssertSqlSafe(list(before, chunk.len(), after))), &bind);
+        let query = chunk.iter().fold(sqlx::query(AssertSqlSafe(list(connection, before, chunk.len(), after))), &bind);
         affected += query.execute(&mut *connection).await.map_err(StoreError::sql(doing))?.rows_affected();
     }
     Ok(affected)
@@ -74,7 +68,7 @@ pub(super) async fn fetch_in<T, R>(
 ) -> Result<Vec<R>> {
     let mut found = Vec::new();
     for chunk in chunks(keys) {
-        let query = chunk.iter().fold(sqlx::query(AssertSqlSafe(list(before, chunk.len(), after))), &bind);
+        let query = chunk.iter().fold(sqlx::query(AssertSqlSafe(list(connection, before, chunk.len(), after))), &bind);
         let rows = query.fetch_all(&mut *connection).await.map_err(StoreError::sql(doing))?;
         for row in &rows {
             found.push(read(row).map_err(StoreError::sql(doing))?);
@@ -83,18 +77,36 @@ pub(super) async fn fetch_in<T, R>(
     Ok(found)
 }
 
-fn list(before: &str, count: usize, after: &str) -> String {
+fn list(connection: &AnyConnection, before: &str, count: usize, after: &str) -> String {
     let mut sql = format!("{before} (");
-    placeholders(&mut sql, 0, count);
+    placeholders(&mut sql, connection, 0, count);
     sql.push_str(") ");
     sql.push_str(after);
     sql
 }
 
-fn placeholders(sql: &mut String, after: usize, count: usize) {
+/// Rows of values in parentheses, for `IN (VALUES …)`.
+pub(super) fn values(connection: &AnyConnection, rows: usize, columns: usize) -> String {
+    let mut sql = String::new();
+    for row in 0..rows {
+        sql.push_str(if row == 0 { "(" } else { ", (" });
+        placeholders(&mut sql, connection, row * columns, columns);
+        sql.push(')');
+    }
+    sql
+}
+
+/// SQLite's are without numbers: with them, what it does to bind a statement grows with the square of their number.
+fn placeholders(sql: &mut String, connection: &AnyConnection, after: usize, count: usize) {
+    let numbered = connection.backend_name() != "SQLite";
     for index in 1..=count {
-        // Memory takes all.
-        let _ = write!(sql, "{}${}", if index == 1 { "" } else { ", " }, after + index);
+        sql.push_str(if index == 1 { "" } else { ", " });
+        if numbered {
+            // Memory takes all.
+            let _ = write!(sql, "${}", after + index);
+        } else {
+            sql.push('?');
+        }
     }
 }
 
@@ -135,10 +147,5 @@ mod tests {
         assert_eq!(sizes, [256, 256, 64, 16, 4, 4]);
         assert_eq!(chunks(&rows).flatten().copied().collect::<Vec<_>>(), rows);
         assert_eq!(chunks::<u8>(&[]).count(), 0);
-    }
-
-    #[test]
-    fn placeholders_are_numbered() {
-        assert_eq!(list("DELETE FROM t WHERE id IN", 3, "AND x"), "DELETE FROM t WHERE id IN ($1, $2, $3) AND x");
     }
 }

@@ -1,6 +1,6 @@
 //! What was watched. A segment speaks of seconds; two weeks of them are joined to one row as long as nothing was lost.
 
-use super::batch::{Insert, count, insert, signed};
+use super::batch::{self, Insert, count, insert, signed};
 use super::{CoverageRow, Result, StoreError};
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
@@ -69,12 +69,8 @@ async fn ending_where(connection: &mut AnyConnection, new: &[&CoverageRow]) -> R
     let mut found = Vec::new();
     for chunk in new.chunks(64) {
         let size = chunk.len().next_power_of_two();
-        let mut sql = String::from("SELECT * FROM coverage WHERE (node, run, until) IN (VALUES ");
-        for row in 0..size {
-            let (separator, at) = (if row == 0 { "" } else { ", " }, row * 3);
-            sql.push_str(&format!("{separator}(${}, ${}, ${})", at + 1, at + 2, at + 3));
-        }
-        sql.push(')');
+        let values = batch::values(connection, size, 3);
+        let sql = format!("SELECT * FROM coverage WHERE (node, run, until) IN (VALUES {values})");
         let filled = chunk.iter().chain(std::iter::repeat_n(chunk.last(), size - chunk.len()).flatten());
         let query = filled.fold(sqlx::query(AssertSqlSafe(sql)), |query, row| {
             query.bind(row.node.clone()).bind(row.run.clone()).bind(row.since)

@@ -99,6 +99,16 @@ async fn agent(number: u64, address: SocketAddr, authorities: Arc<str>, next: Ar
     }
 }
 
+/// Waits until some more were acknowledged, however slow the machine is.
+async fn enough_more(sent: &Mutex<Sent>) {
+    let acknowledged = || sent.lock().unwrap().acknowledged.len();
+    let (before, begun) = (acknowledged(), Instant::now());
+    while acknowledged() < before + 8 {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{} were acknowledged", acknowledged());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 #[derive(Debug, Default)]
 struct Sent {
     acknowledged: BTreeSet<(String, u64)>,
@@ -118,7 +128,8 @@ async fn what_was_acknowledged_before_a_kill_is_there_once() {
             tokio::spawn(agent(number, collector.address, authorities.clone(), next.clone(), sent.clone()))
         });
         let agents: Vec<_> = agents.collect();
-        tokio::time::sleep(Duration::from_millis(100 + fastrand::u64(0..500))).await;
+        enough_more(&sent).await;
+        tokio::time::sleep(Duration::from_millis(fastrand::u64(0..300))).await;
         collector.process.kill().unwrap();
         drop(collector);
         for agent in agents {

@@ -14,3 +14,4 @@ mod backup;
 mod databases;
 mod keeping;
 mod merging;
+mod postgres;

@@ -103,11 +103,17 @@ pub enum RestoreError {
 }
 
 impl Live {
-    /// What changed since the last call, each object once.
-    pub fn take_changes(&mut self) -> Vec<Change> {
+    /// What changed and was not taken yet, each object once; at most so many. What is left comes with the next calls.
+    pub fn take_changes(&mut self, most: usize) -> Vec<Change> {
         // Owners that came late change what is written of a pod.
         self.view();
-        let changed = std::mem::take(&mut self.changed);
+        let mut left = most;
+        let within = |_: &(Kind, Key)| {
+            let taken = left > 0;
+            left = left.saturating_sub(1);
+            taken
+        };
+        let changed: Vec<(Kind, Key)> = self.changed.extract_if(within).collect();
         changed
             .into_iter()
             .filter(|(kind, _)| *kind != Kind::EndpointSlice)

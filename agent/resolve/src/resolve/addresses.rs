@@ -1,10 +1,11 @@
 //! Which pod held an address at a time. Addresses are used again: the pod that holds one now may not be the one that
 //! spoke from it.
 
+use foldhash::fast::RandomState;
 use jiff::SignedDuration;
 use netwright_record::Time;
 use netwright_record::inventory::Pod;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 /// How long before or after a flow an address may have changed hands for the flow to tell something about it.
@@ -55,16 +56,16 @@ impl Holding<'_> {
     }
 }
 
-/// Looked up by one address and one span: O(log n), and as many steps as pods held the address in that span.
+/// Looked up by one address and one span: O(1), and as many steps as pods held the address in that span.
 #[derive(Debug, Default)]
 pub(super) struct PodAddresses<'a> {
     /// Sorted by `from`.
-    holdings: BTreeMap<IpAddr, Vec<Holding<'a>>>,
+    holdings: HashMap<IpAddr, Vec<Holding<'a>>, RandomState>,
 }
 
 impl<'a> PodAddresses<'a> {
     pub(super) fn new(pods: &'a [Pod]) -> Self {
-        let mut holdings: BTreeMap<IpAddr, Vec<Holding<'a>>> = BTreeMap::new();
+        let mut holdings: HashMap<IpAddr, Vec<Holding<'a>>, RandomState> = HashMap::default();
         for pod in pods.iter().filter(|pod| !pod.host_network) {
             for held in &pod.addresses {
                 let (from, until) = (held.from.unwrap_or(Time::MIN), held.until.unwrap_or(Time::MAX));

@@ -4,10 +4,11 @@ use super::addresses::{Held, PodAddresses, Span};
 use super::nodes::Nodes;
 use super::reason::{Reason, service_name};
 use super::services::{Port, Services};
+use foldhash::fast::RandomState;
 use netwright_record::inventory::{Backend, Inventory, Pod};
 use netwright_record::{Endpoint, Flow, Local, Name, Protocol};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -65,12 +66,12 @@ struct Fixed {
 /// Everything that is looked up while resolving.
 #[derive(Debug)]
 pub(super) struct Index<'a> {
-    pods: BTreeMap<&'a str, &'a Pod>,
+    pods: HashMap<&'a str, &'a Pod, RandomState>,
     addresses: PodAddresses<'a>,
     nodes: Nodes<'a>,
     services: Services<'a>,
     /// The targets of Service ports that need not be looked for anew, by namespace, name, protocol and port.
-    targets: BTreeMap<(&'a str, &'a str, Protocol, u16), Fixed>,
+    targets: HashMap<(&'a str, &'a str, Protocol, u16), Fixed, RandomState>,
 }
 
 impl<'a> Index<'a> {
@@ -80,7 +81,7 @@ impl<'a> Index<'a> {
             addresses: PodAddresses::new(&inventory.pods),
             nodes: Nodes::new(inventory),
             services: Services::new(inventory),
-            targets: BTreeMap::new(),
+            targets: HashMap::default(),
         };
         for service in &inventory.services {
             for port in service.ports.iter().map(|port| Port { service, port }) {
