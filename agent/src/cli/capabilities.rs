@@ -9,22 +9,35 @@ pub(super) struct Capability {
     pub(super) name: &'static str,
     /// Its number (include/uapi/linux/capability.h).
     bit: u32,
+    /// Whether CAP_SYS_ADMIN does as well, which it was a part of before Linux 5.8.
+    is_of_admin: bool,
     /// What it is needed for: `needed to …`.
     pub(super) purpose: &'static str,
 }
 
 /// The ones that are needed: all there are.
 pub(super) const NEEDED: [Capability; 3] = [
-    Capability { name: "CAP_BPF", bit: 39, purpose: "load programs and make maps" },
-    Capability { name: "CAP_PERFMON", bit: 38, purpose: "read packets and kernel structures in them" },
-    Capability { name: "CAP_NET_ADMIN", bit: 12, purpose: "attach them to cgroups" },
+    Capability { name: "CAP_BPF", bit: 39, is_of_admin: true, purpose: "load programs and make maps" },
+    Capability {
+        name: "CAP_PERFMON",
+        bit: 38,
+        is_of_admin: true,
+        purpose: "read packets and kernel structures in them",
+    },
+    Capability { name: "CAP_NET_ADMIN", bit: 12, is_of_admin: false, purpose: "attach them to cgroups" },
 ];
 
+const SYS_ADMIN: u32 = 21;
+
 impl Capability {
-    /// Whether this process has it.
+    /// Whether this process has it, or one that it is a part of.
     pub(super) fn is_held(self) -> bool {
-        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-        effective(&status) >> self.bit & 1 == 1
+        self.is_among(effective(&fs::read_to_string("/proc/self/status").unwrap_or_default()))
+    }
+
+    fn is_among(self, set: u64) -> bool {
+        let has = |bit: u32| set >> bit & 1 == 1;
+        has(self.bit) || self.is_of_admin && has(SYS_ADMIN)
     }
 }
 
@@ -55,5 +68,12 @@ mod tests {
     fn the_effective_set_is_read() {
         assert_eq!(effective("CapPrm:\tffff\nCapEff:\t0000000000001000\n"), 1 << 12);
         assert_eq!(effective("Name:\tx\n"), 0);
+    }
+
+    #[test]
+    fn the_older_larger_right_stands_for_two() {
+        let held = |set: u64| NEEDED.map(|capability| capability.is_among(set));
+        assert_eq!(held(1 << SYS_ADMIN), [true, true, false]);
+        assert_eq!(held(1 << 39 | 1 << 12), [true, false, true]);
     }
 }

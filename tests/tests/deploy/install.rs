@@ -78,6 +78,9 @@ fn install_test_upgrade_rollback_uninstall_leave_nothing() {
     assert_eq!(certificates(), made);
     release.wait_for_agents();
     reports(&release);
+    let backup = ["/netwright-collector", "backup", "-"];
+    let copy = cluster.kubectl().exec("netwright", "deployment/netwright-collector", &backup).unwrap();
+    assert!(copy.starts_with("SQLite format 3\0"), "{copy:.100}");
     cluster.helm(&["rollback", "netwright", "1", "--namespace", "netwright", "--wait"]).unwrap();
     assert!(collector_arguments(&release).contains(&"--window=14d".to_owned()));
     assert_eq!(certificates(), made);
