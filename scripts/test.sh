@@ -24,7 +24,9 @@ for target in $others; do
   say "  $target"
 done
 
-# What runs in pods is tested from the images that are shipped.
+# What runs in pods is tested from the images that are shipped, with the profile of the other tests: it checks more, and is
+# built sooner.
+export NETWRIGHT_IMAGE_PROFILE=${NETWRIGHT_IMAGE_PROFILE:-dev}
 if [ "$(id -u)" = 0 ]; then
   scripts/images.sh "$NETWRIGHT_IMAGES" agent collector actor
 else

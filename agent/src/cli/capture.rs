@@ -81,7 +81,9 @@ impl CaptureArgs {
     /// Attaches the programs.
     pub(super) fn record(&self, node: Name) -> anyhow::Result<Recorder> {
         let watched = self.watched()?;
-        let begin = cgroups::paths_begin_at(&mounts()?, &watched).context(NO_CGROUPS)?;
+        let mounts = fs::read_to_string("/proc/self/mountinfo").context("cannot read /proc/self/mountinfo")?;
+        let begin = cgroups::paths_begin_at(&mounts, &watched)
+            .with_context(|| format!("{} is in no cgroup v2 hierarchy that is mounted here", watched.display()))?;
         let mut config = Config::new(watched.clone());
         config.flow_entries = self.flow_entries;
         config.announcement_bytes = self.announcement_bytes;
@@ -97,11 +99,8 @@ impl CaptureArgs {
 }
 
 fn mount() -> anyhow::Result<PathBuf> {
-    cgroups::mount_point(&mounts()?).context(NO_CGROUPS)
-}
-
-fn mounts() -> anyhow::Result<String> {
-    fs::read_to_string("/proc/self/mounts").context("cannot read /proc/self/mounts")
+    let mounts = fs::read_to_string("/proc/self/mounts").context("cannot read /proc/self/mounts")?;
+    cgroups::mount_point(&mounts).context(NO_CGROUPS)
 }
 
 fn host_name() -> anyhow::Result<String> {

@@ -169,12 +169,12 @@ async fn record(args: &Args, node: Name, health: &Health, signs: Signs, stop: Ca
 }
 
 /// Begins to watch this node's pods.
-fn feed(args: &Args, node: &str, health: &Health, metrics: &Arc<Metrics>) -> anyhow::Result<Feed> {
+fn feed(args: &Args, node: &Name, health: &Health, metrics: &Arc<Metrics>) -> anyhow::Result<Feed> {
     let tree = tree::watch(args.capture.watched()?).context("cannot watch the cgroups of pods")?;
     let (changes, received) = mpsc::unbounded_channel();
     let listed = health.startup("pods");
     tokio::spawn(Watch::new(node, changes, listed, metrics.clone()).run());
-    Ok(Feed::new(tree, received))
+    Ok(Feed::new(node.clone(), tree, received))
 }
 
 impl ShipArgs {

@@ -109,31 +109,36 @@ pub fn holds_pods(directory: &str) -> bool {
 }
 
 /// Where the paths in `/proc/PID/cgroup` begin: at the root of this process's cgroup namespace (cgroup_namespaces(7)), which in a
-/// container is most often its own cgroup. `mounts` is the text of `/proc/self/mounts`, `watched` the cgroup to watch.
-pub fn paths_begin_at(mounts: &str, watched: &Path) -> Option<PathBuf> {
-    let own = mount_point(mounts)?;
-    let mount = mount_that_holds(mounts, watched).unwrap_or_else(|| own.clone());
-    let id = fs::metadata(&own).ok()?.ino();
-    let is_whole = fs::metadata(&mount).is_ok_and(|mount| mount.ino() == id);
-    if is_whole {
-        return Some(mount);
+/// container is most often its own cgroup. `mountinfo` is the text of `/proc/self/mountinfo`, `watched` the cgroup to watch.
+pub fn paths_begin_at(mountinfo: &str, watched: &Path) -> Option<PathBuf> {
+    let mounts = mounts_with_roots(mountinfo);
+    let holding = mounts.iter().filter(|(_, path)| watched.starts_with(path));
+    let (root, mount) = holding.max_by_key(|(_, path)| path.components().count())?;
+    if root == "/" {
+        return Some(mount.clone());
     }
-    let known = Cgroups::read(watched.to_owned()).ok()?.get(id).map(|cgroup| cgroup.path.clone());
-    Some(known.unwrap_or(mount))
+    // Its root lies above the namespace's, which is mounted elsewhere.
+    let id =
+        mounts.iter().find(|(root, _)| root == "/").and_then(|(_, own)| fs::metadata(own).ok()).map(|own| own.ino());
+    let cgroups = Cgroups::read(mount.clone()).ok()?;
+    let own = id.and_then(|id| cgroups.get(id)).map(|cgroup| cgroup.path.clone());
+    Some(own.unwrap_or_else(|| mount.clone()))
 }
 
-/// The mount of cgroup v2 that `path` is in.
-fn mount_that_holds(mounts: &str, path: &Path) -> Option<PathBuf> {
-    mount_points(mounts).filter(|mount| path.starts_with(mount)).max_by_key(|mount| mount.components().count())
+/// The mounts of cgroup v2: the root of each, as seen from this process's cgroup namespace, and where it is (proc_pid_mountinfo(5)).
+fn mounts_with_roots(mountinfo: &str) -> Vec<(String, PathBuf)> {
+    let parse = |line: &str| {
+        let (mount, kind) = line.split_once(" - ")?;
+        let mut fields = mount.split(' ').skip(3);
+        let (root, path) = (fields.next()?, fields.next()?);
+        kind.starts_with("cgroup2 ").then(|| (unescape(root), PathBuf::from(unescape(path))))
+    };
+    mountinfo.lines().filter_map(parse).collect()
 }
 
 /// Where cgroup v2 is mounted, from the text of `/proc/self/mounts`: on a hybrid machine it is not `/sys/fs/cgroup`.
 pub fn mount_point(mounts: &str) -> Option<PathBuf> {
-    mount_points(mounts).next()
-}
-
-fn mount_points(mounts: &str) -> impl Iterator<Item = PathBuf> {
-    mounts.lines().filter_map(|line| {
+    mounts.lines().find_map(|line| {
         let mut fields = line.split(' ');
         let path = fields.nth(1)?;
         (fields.next()? == "cgroup2").then(|| PathBuf::from(unescape(path)))
@@ -201,13 +206,21 @@ mod tests {
     }
 
     #[test]
-    fn the_mount_of_the_watched_cgroup_is_the_nearest() {
-        let mounts =
-            "cgroup2 /sys/fs/cgroup cgroup2 ro 0 0\nproc /host/proc proc rw 0 0\ncgroup2 /host/cgroup cgroup2 ro 0 0\n";
-        let holds = |path: &str| mount_that_holds(mounts, Path::new(path));
-        assert_eq!(holds("/host/cgroup/node"), Some("/host/cgroup".into()));
-        assert_eq!(holds("/sys/fs/cgroup"), Some("/sys/fs/cgroup".into()));
-        assert_eq!(holds("/elsewhere"), None);
+    fn paths_begin_at_the_root_of_the_namespace_wherever_the_nodes_is_mounted() {
+        let (own, host) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let line = |root: &str, path: &Path| format!("31 23 0:27 {root} {} ro - cgroup2 cgroup rw\n", path.display());
+        // A machine's own process: one mount, and perhaps a part of it elsewhere.
+        let plain = line("/", host.path()) + &line("/some.slice", own.path());
+        assert_eq!(paths_begin_at(&plain, &host.path().join("node")), Some(host.path().into()));
+        // A container: its own cgroup is the root. (Here no folder of the node's tree has its number.)
+        let inside = line("/", own.path()) + &line("/../..", host.path());
+        assert_eq!(paths_begin_at(&inside, host.path()), Some(host.path().into()));
+        // And here one has.
+        let below = host.path().join("kubepods/pod/c");
+        fs::create_dir_all(&below).unwrap();
+        let inside = line("/../..", host.path()) + &line("/", &below);
+        assert_eq!(paths_begin_at(&inside, host.path()), Some(below));
+        assert_eq!(paths_begin_at(&plain, Path::new("/elsewhere")), None);
     }
 
     #[test]

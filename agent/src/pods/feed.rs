@@ -20,6 +20,7 @@ const OVER: Duration = Duration::from_secs(180);
 /// See the module.
 #[derive(Debug)]
 pub struct Feed {
+    node: Name,
     pods: Pods,
     tree: mpsc::Receiver<Happened>,
     changes: UnboundedReceiver<Change>,
@@ -31,10 +32,10 @@ pub struct Feed {
 }
 
 impl Feed {
-    /// Feeds on these two.
-    pub fn new(tree: mpsc::Receiver<Happened>, changes: UnboundedReceiver<Change>) -> Self {
+    /// Feeds on these two for `node`.
+    pub fn new(node: Name, tree: mpsc::Receiver<Happened>, changes: UnboundedReceiver<Change>) -> Self {
         let (told, departed, notes) = (None, VecDeque::new(), Vec::new());
-        Self { pods: Pods::default(), tree, changes, told, departed, notes }
+        Self { node, pods: Pods::default(), tree, changes, told, departed, notes }
     }
 
     /// Takes in what has come since the last call. Cheap when there is nothing.
@@ -61,6 +62,12 @@ impl Feed {
             self.told = Some(Instant::now());
         }
         self.pods.take(all, Clock::read().now())
+    }
+
+    /// The segments that told of these will never arrive. (What a node of another name has left in the spool is nothing to tell here.)
+    pub fn again(&mut self, mut pods: Vec<Pod>) {
+        pods.retain(|pod| pod.node.as_ref() == Some(&self.node));
+        self.pods.again(pods);
     }
 
     /// The pods, to be told what became of segments.

@@ -11,6 +11,7 @@ mod old;
 mod others;
 mod pod;
 mod rights;
+mod run;
 mod scene;
 mod tcp;
 mod told;

@@ -1,7 +1,9 @@
 //! What is older than the agent, or begins while it attaches.
 
-use crate::scene::Scene;
+use crate::agent::{Agent, out};
+use crate::scene::{Scene, mount, path};
 use crate::watch::Watch;
+use netwright_tests::world::prerequisites;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -30,6 +32,28 @@ fn an_open_connection_is_recorded_once_at_each_end() {
             "server <- client/6 TCP 5432: 1",
         ],
     );
+}
+
+#[test]
+fn an_old_connection_is_named_from_within_a_cgroup_namespace() {
+    let Some(scene) = Scene::open("cgroup-namespace") else { return };
+    let (client, server) = (scene.pod("client"), scene.pod("server"));
+    let listener = server.listen("0.0.0.0:5432");
+    let (_ours, _theirs) = (client.tcp(server.at(5432)), listener.accept());
+    // As in a container: the agent's own mount shows its own cgroup as the root, and the node's is mounted elsewhere.
+    let (mount, host) = (mount(), scene.directory().join("host-cgroup"));
+    let script = format!(
+        "mkdir {host} && mount --bind {mount} {host} && umount {mount} && mount -t cgroup2 none {mount} && exec \"$@\"",
+        host = path(&host),
+        mount = path(&mount)
+    );
+    let below = scene.cgroup().strip_prefix(&mount).unwrap().to_owned();
+    let program = prerequisites::program("netwright-agent").unwrap();
+    let (cgroup, out) = (host.join(below), out(&scene));
+    let mut command = ["unshare", "--cgroup", "--mount", "sh", "-c", &script, "sh", path(&program), "observe"].to_vec();
+    command.extend(["--node", "node", "--cgroup", path(&cgroup), "--out", path(&out)]);
+    let agent = Agent::run(&scene, "agent", command.into_iter().map(str::to_owned).collect());
+    agent.stop().assert(&[&client, &server], &["client -> server TCP 5432: 1", "server <- client TCP 5432: 1"]);
 }
 
 #[test]

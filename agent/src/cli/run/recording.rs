@@ -172,7 +172,7 @@ impl Recording {
                     let flows = segment.flows.len();
                     tracing::error!(%error, flows, "cannot write a segment to the spool; its flows are kept in memory, within bounds");
                 }
-                self.feed.pods().again(std::mem::take(&mut segment.inventory.pods));
+                self.feed.again(std::mem::take(&mut segment.inventory.pods));
                 let lost = self.session.put_back(segment);
                 self.signs.metrics.lost(&lost);
             }
@@ -191,7 +191,7 @@ impl Recording {
         self.signs.metrics.lost(&Losses { spool_full: connections, ..Losses::default() });
         self.session.lost(&losses);
         self.session.note(format!("the spool dropped {segments} segments with {connections} connections"));
-        self.feed.pods().again(pods);
+        self.feed.again(pods);
     }
 
     /// Lets go of pods that are gone, once the collector knows.
