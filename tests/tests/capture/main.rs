@@ -1,6 +1,12 @@
 //! The capture against the truth: pods whose every step is known, in a real kernel, and exactly the flows that follow from it.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails panics")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that fails panics"
+)]
 
 mod agent;
 mod crowd;
