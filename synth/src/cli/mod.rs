@@ -65,8 +65,8 @@ struct Netwright {
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 done, nothing to object to; 1 error; 2 wrong usage; 130 interrupted;
-3 findings: check has denied connections or warnings, explain a connection that is not allowed, status
-something that wants attention.
+3 findings: check has denied connections or warnings, explain a connection that is not allowed,
+status something that wants attention.
 Those of diff: 0 the same; 1 different; 2 could not be compared, or wrong usage.
 Environment: RUST_LOG sets what is logged to stderr (default: warn); NO_COLOR turns colours off.";
 
