@@ -1,6 +1,6 @@
 # Every target installs what it needs and keeps it for next time (scripts/setup.sh says what it does and skips what is there).
 
-.PHONY: help setup demo demo-cluster images test bench lint clean
+.PHONY: help setup demo demo-cluster images test chaos bench lint clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,6 +24,10 @@ images: ## Images of agent and collector, and of the actor of tests, in out/imag
 test: ## Lints, every crate by itself, all tests (the kernel's need root)
 	@scripts/setup.sh test
 	@scripts/test.sh
+
+chaos: ## A thousand kills of agents and collector under load, full disks, cut networks (root)
+	@scripts/setup.sh test
+	@scripts/chaos.sh
 
 bench: ## What watching costs, what questions about policies cost, and what writing them costs
 	@scripts/setup.sh bench

@@ -34,5 +34,5 @@ else
 fi
 
 say "tests"
-cargo build --locked -p netwright-agent -p netwright -p netwright-tests
+cargo build --locked -p netwright-agent -p netwright-collector -p netwright -p netwright-tests
 cargo test --locked "${host_packages[@]}" --no-fail-fast

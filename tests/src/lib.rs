@@ -15,6 +15,7 @@
 
 pub mod actor;
 pub mod cluster;
+pub mod database;
 pub mod demo;
 pub mod installation;
 pub mod oracle;

@@ -75,7 +75,7 @@ impl Stage {
     fn left(&self) -> Vec<String> {
         let entries = fs::read_dir(self.folder.path().join("spool")).unwrap();
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        let mut names: Vec<String> = names.filter(|name| name != "lock").collect();
+        let mut names: Vec<String> = names.filter(|name| !["lock", "untold.json"].contains(&name.as_str())).collect();
         names.sort();
         names
     }

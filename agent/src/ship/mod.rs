@@ -8,6 +8,7 @@ pub use client::{Client, Target};
 
 use crate::metrics::Metrics;
 use crate::seldom::Seldom;
+use crate::spool::store::SENT_AT_ONCE;
 use crate::spool::{Disk, SegmentId};
 use futures_util::future::join_all;
 use netwright_service::CancellationToken;
@@ -17,8 +18,6 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep, sleep_until};
 
-/// How many uploads are under way at once.
-const AT_ONCE: usize = 4;
 /// The longest wait after the first failure, and after many.
 const BASE: Duration = Duration::from_millis(500);
 const CAP: Duration = Duration::from_secs(60);
@@ -30,6 +29,8 @@ const SELDOM: Duration = Duration::from_secs(60);
 pub enum Shipped {
     /// The collector has it.
     Acknowledged(SegmentId),
+    /// It was dropped, and the collector has what tells so, unless it had the whole already.
+    Told(SegmentId),
     /// It never will: what it held was counted as dropped.
     Refused(SegmentId),
 }
@@ -108,7 +109,7 @@ impl Shipper {
 
     /// Uploads the oldest few. Returns how long to wait before the next round; nothing if nothing is left.
     async fn round(&mut self) -> Option<Duration> {
-        let segments = match self.disk.with(|spool| spool.take_oldest(AT_ONCE)).await {
+        let segments = match self.disk.with(|spool| spool.take_oldest(SENT_AT_ONCE)).await {
             Ok(segments) if segments.is_empty() => return None,
             Ok(segments) => segments,
             Err(error) => return Some(self.failed(&format!("{error:#}"), None)),
@@ -152,10 +153,10 @@ impl Shipper {
 
     async fn acknowledged(&self, id: SegmentId) -> Upload {
         let of = id.clone();
-        if self.disk.with(move |spool| spool.acknowledge(&of)).await.is_ok() {
+        if let Ok(was_stub) = self.disk.with(move |spool| spool.acknowledge(&of)).await {
             self.metrics.shipped.inc();
             // Nobody listens any more when the agent ends.
-            let _ = self.outcome.send(Shipped::Acknowledged(id));
+            let _ = self.outcome.send(if was_stub { Shipped::Told(id) } else { Shipped::Acknowledged(id) });
         }
         Upload::Done
     }

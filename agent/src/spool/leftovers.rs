@@ -2,6 +2,7 @@
 
 use super::id::SegmentId;
 use super::store::Kept;
+use super::untold::Untold;
 use anyhow::{Context as _, bail};
 use rustix::fs::{FlockOperation, flock};
 use std::collections::VecDeque;
@@ -41,9 +42,11 @@ pub(super) struct Found {
 }
 
 /// Locks the folder and looks through it.
-pub(super) fn take_over(folder: &Path) -> anyhow::Result<Found> {
+pub(super) fn take_over(folder: &Path) -> anyhow::Result<(Untold, Found)> {
     fs::create_dir_all(folder).with_context(|| format!("cannot make the spool's folder {}", folder.display()))?;
     let lock = lock(folder)?;
+    // First, as it may still remove some.
+    let untold = Untold::take_over(folder);
     let mut found = Found { segments: VecDeque::new(), aside: VecDeque::new(), unreadable: 0, lock };
     let entries =
         fs::read_dir(folder).with_context(|| format!("cannot read the spool's folder {}", folder.display()))?;
@@ -53,7 +56,7 @@ pub(super) fn take_over(folder: &Path) -> anyhow::Result<Found> {
         found.take(&entry);
     }
     found.segments.make_contiguous().sort_by(|a, b| a.id.cmp(&b.id));
-    Ok(found)
+    Ok((untold, found))
 }
 
 fn lock(folder: &Path) -> anyhow::Result<File> {
@@ -84,7 +87,7 @@ impl Found {
             match begins_well(&entry.path()) {
                 Ok(true) => {
                     let age = (age(metadata.modified()), Instant::now());
-                    self.segments.push_back(Kept { id, bytes, age, taken: false });
+                    self.segments.push_back(Kept { id, bytes, age, taken: false, sent: false, stub: false });
                 }
                 Ok(false) => self.set_aside(entry.path(), bytes),
                 // To be tried again: the file may be well, only the disk is not.

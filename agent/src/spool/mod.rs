@@ -7,6 +7,7 @@ pub mod id;
 mod leftovers;
 pub mod segments;
 pub mod store;
+mod untold;
 
 pub use assemble::assemble;
 pub use disk::Disk;

@@ -197,7 +197,7 @@ impl Recording {
     /// Lets go of pods that are gone, once the collector knows.
     fn take_shipped(&mut self) {
         while let Ok(shipped) = self.shipped.try_recv() {
-            if let Shipped::Acknowledged(id) = shipped
+            if let Shipped::Acknowledged(id) | Shipped::Told(id) = shipped
                 && id.run == self.session.run()
             {
                 self.feed.pods().acknowledged(id.sequence);

@@ -127,23 +127,109 @@ fn what_is_too_much_goes_oldest_first_and_is_counted() {
     assert_eq!((dropped.segments, dropped.connections), (1, 10), "the first is on its way, and stays");
     assert_eq!((dropped.losses.spool_full, dropped.losses.map_full), (10, 1));
     assert_eq!(dropped.pods.iter().map(|pod| pod.uid.as_str()).collect::<Vec<_>>(), ["pod-10"]);
-    spool.release(&taken[0]);
-    spool.write(&segment(10_000)).unwrap();
-    assert_eq!(spool.take_dropped().connections, 1);
+    spool.acknowledge(&taken[0]);
+    for connections in [10_000, 100_000] {
+        spool.write(&segment(connections)).unwrap();
+    }
+    assert_eq!(spool.take_dropped().connections, 100);
     assert_eq!(spool.take_dropped().segments, 0, "told once");
-    assert_eq!(sequences(&spool.take_oldest(9)), [1, 2, 3]);
+    assert_eq!(sequences(&spool.take_oldest(9)), [2, 3, 4]);
+}
+
+#[test]
+fn what_may_have_been_sent_goes_but_for_what_it_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut spool = Spool::open(folder.path(), Limits { bytes: 1, ..AMPLE }, Time::now()).unwrap();
+    // On its way while it is too much: it stays until its answer, which is lost.
+    spool.limits = AMPLE;
+    let id = spool.write(&segment(7)).unwrap();
+    assert_eq!(spool.take_oldest(1), std::slice::from_ref(&id));
+    spool.release(&id);
+    spool.limits = Limits { bytes: 1, ..AMPLE };
+    spool.trim();
+    let dropped = spool.take_dropped();
+    assert_eq!(
+        (dropped.segments, dropped.connections, dropped.losses),
+        (1, 7, Losses::default()),
+        "it tells its losses itself"
+    );
+    let stub = |path: &Path| {
+        let (stub, _) = file::read_path(path).unwrap();
+        let losses = stub.coverage[0].losses;
+        assert_eq!((losses.spool_full, losses.map_full), (7, 1));
+        assert!(stub.flows.is_empty() && stub.inventory.pods.len() == 1);
+        assert_eq!(stub.coverage[0].from, stub.coverage[0].to, "not watched");
+    };
+    stub(&folder.path().join(id.file_name()));
+    drop(spool);
+
+    // Nor is it counted again by a run that finds it.
+    let mut spool = Spool::open(folder.path(), Limits { bytes: 1, ..AMPLE }, Time::now()).unwrap();
+    assert_eq!((spool.take_dropped().segments, spool.len()), (0, 1));
+    stub(&folder.path().join(id.file_name()));
+    assert_eq!(spool.take_oldest(9), std::slice::from_ref(&id));
+    assert!(spool.acknowledge(&id), "told, not shipped");
+    assert_eq!((spool.len(), spool.bytes()), (0, 0));
+}
+
+#[test]
+fn what_was_dropped_and_not_told_is_told_by_the_next_run_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let one_only = || Spool::open(folder.path(), Limits { bytes: 1, ..AMPLE }, Time::now()).unwrap();
+    let mut spool = one_only();
+    spool.write(&segment(7)).unwrap();
+    drop(spool);
+    let mut spool = one_only();
+    assert_eq!(spool.take_dropped().connections, 7, "killed before anybody asked");
+    drop(spool);
+    let mut spool = one_only();
+    let dropped = spool.take_dropped();
+    assert_eq!(
+        (dropped.segments, dropped.connections, dropped.losses.map_full),
+        (1, 7, 1),
+        "killed before it was told"
+    );
+    drop(spool);
+    let mut spool = open(folder.path());
+    spool.take_dropped();
+    spool.write(&segment(8)).unwrap();
+    drop(spool);
+    assert_eq!(open(folder.path()).take_dropped().segments, 0, "it was told");
+}
+
+#[test]
+fn a_kill_between_counting_and_dropping_or_between_writing_and_noting_counts_nothing_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut spool = open(folder.path());
+    let (dropped, telling) = (spool.write(&segment(7)).unwrap(), spool.write(&segment(8)).unwrap());
+    drop(spool);
+    let account = |open: u64, taken: u64| {
+        let amount =
+            |connections: u64| Amount { segments: 1, losses: Losses { spool_full: connections, ..Losses::default() } };
+        let text = serde_json::json!({
+            "open": amount(open), "taken": amount(taken), "taken_in": telling.file_name(), "dropping": [dropped.file_name()],
+        });
+        fs::write(folder.path().join("untold.json"), text.to_string()).unwrap();
+    };
+    account(7, 100);
+    let mut spool = open(folder.path());
+    assert_eq!(spool.take_dropped().connections, 7, "what is told in a segment that is there is told");
+    assert_eq!(sequences(&spool.take_oldest(9)), [1], "what is counted as dropped does not arrive");
 }
 
 #[test]
 fn what_is_too_old_goes_even_if_nothing_else_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let mut spool = open(folder.path());
-    spool.write(&segment(5)).unwrap();
+    for connections in 0..6 {
+        spool.write(&segment(connections)).unwrap();
+    }
     drop(spool);
     let age = Duration::from_millis(50);
     std::thread::sleep(age);
     let mut spool = Spool::open(folder.path(), Limits { age, ..AMPLE }, Time::now()).unwrap();
-    assert_eq!((spool.len(), spool.take_dropped().connections), (0, 5));
+    // Of the first few nobody knows whether they were sent.
+    assert_eq!((spool.len(), spool.take_dropped().connections), (SENT_AT_ONCE, 15));
 }
 
 #[test]
