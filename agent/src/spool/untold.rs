@@ -81,7 +81,10 @@ impl Untold {
         let name = std::mem::take(&mut self.content.taken_in);
         if taken != Amount::default() {
             let is_told = SegmentId::of_file_name(&name).is_some() && self.folder.join(&name).is_file();
-            if !is_told {
+            if is_told {
+                // It may be shipped before this is written.
+                self.told_in = name;
+            } else {
                 self.content.open.add(&taken);
             }
             self.is_written = false;

@@ -5,7 +5,7 @@ use netwright_agent::spool::store::SENT_AT_ONCE;
 use netwright_record::collector::Status;
 use netwright_record::{Coverage, Edge, Ended, Endpoint, Observation};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
@@ -98,7 +98,7 @@ impl Account {
         let lost: BTreeSet<&Segment> = self.written.difference(&merged).collect();
         let told: u64 = export.coverage.iter().map(|stretch| stretch.losses.spool_full).sum();
         let dropped: u64 = lost.iter().map(|(_, _, number)| all_connections(*number)).sum();
-        assert_eq!(told, dropped, "connections told as lost, and lost with {lost:?}");
+        assert_eq!(told, dropped, "connections told as lost, and lost: {}", by_run(&lost, &self.told, export));
         self.check_numbers(&merged, status);
         check_ends(&merged, export);
         assert!(!lost.is_empty() && self.failed > 0 && self.acknowledged.len() > 100, "too little happened: {harm}");
@@ -148,6 +148,24 @@ impl Account {
             );
         }
     }
+}
+
+/// For whoever has to find out why: what was lost of each run, what of it tells of itself, and each stretch that tells something.
+fn by_run(lost: &BTreeSet<&Segment>, told: &BTreeSet<Segment>, export: &Observation) -> String {
+    let mut lines: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
+    for segment @ (node, run, number) in lost {
+        let mark = if told.contains(segment) { "t" } else { "" };
+        lines.entry((node, run)).or_default().push(format!("{number}{mark}={}", all_connections(*number)));
+    }
+    let mut text = String::new();
+    for ((node, run), lost) in lines {
+        let _ = writeln!(text, "{node} {run} lost {}", lost.join(" "));
+    }
+    for stretch in export.coverage.iter().filter(|stretch| stretch.losses.spool_full > 0) {
+        let (from, to) = (stretch.from.as_millisecond(), stretch.to.as_millisecond());
+        let _ = writeln!(text, "{} {} {from} {to} told {}", stretch.node, stretch.run, stretch.losses.spool_full);
+    }
+    text
 }
 
 fn check_edges(merged: &BTreeSet<Segment>, export: &Observation) {
