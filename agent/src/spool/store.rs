@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// How many segments are shipped at once, the oldest ones.
-pub const SENT_AT_ONCE: usize = 4;
+pub(crate) const SENT_AT_ONCE: usize = 4;
 
 /// What a spool may hold.
 #[derive(Debug, Clone, Copy)]

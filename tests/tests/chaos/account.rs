@@ -1,7 +1,6 @@
 //! What the agents noted against what the collector hands out.
 
 use crate::worker::{DESTINATIONS, STEP, address, all_connections, connections};
-use netwright_agent::spool::store::SENT_AT_ONCE;
 use netwright_record::collector::Status;
 use netwright_record::{Coverage, Edge, Ended, Endpoint, Observation};
 use std::collections::{BTreeMap, BTreeSet};
@@ -99,7 +98,7 @@ impl Account {
         let told: u64 = export.coverage.iter().map(|stretch| stretch.losses.spool_full).sum();
         let dropped: u64 = lost.iter().map(|(_, _, number)| all_connections(*number)).sum();
         assert_eq!(told, dropped, "connections told as lost, and lost: {}", by_run(&lost, &self.told, export));
-        self.check_numbers(&merged, status);
+        self.check_numbers(&merged, export, status);
         check_ends(&merged, export);
         assert!(!lost.is_empty() && self.failed > 0 && self.acknowledged.len() > 100, "too little happened: {harm}");
         harm.written = self.written.len();
@@ -125,9 +124,12 @@ impl Account {
     }
 
     /// A run counts from 0, so that what is missing below the highest number that came is known.
-    fn check_numbers(&self, merged: &BTreeSet<Segment>, status: &Status) {
+    fn check_numbers(&self, merged: &BTreeSet<Segment>, export: &Observation, status: &Status) {
+        let stubs =
+            export.coverage.iter().filter(|stretch| stretch.from == stretch.to).map(|stretch| self.stub(stretch));
+        let arrived: BTreeSet<Segment> = merged.iter().cloned().chain(stubs).collect();
         let mut runs: BTreeMap<(&str, &str), (u64, u64)> = BTreeMap::new();
-        for (node, run, number) in merged {
+        for (node, run, number) in &arrived {
             let (count, next) = runs.entry((node, run)).or_default();
             (*count, *next) = (*count + 1, (*next).max(number + 1));
         }
@@ -137,16 +139,14 @@ impl Account {
         }
         let told: BTreeMap<&str, u64> =
             status.agents.iter().map(|agent| (&*agent.node, agent.missing_segments)).collect();
-        for (node, missing) in missing {
-            // A kill may come before the note of what was acknowledged.
-            let kills = self.runs.keys().filter(|(of, _)| of == node).count() - 1;
-            let stubs = self.told.iter().filter(|(of, ..)| of == node).count() + kills * SENT_AT_ONCE;
-            let told = told[node];
-            assert!(
-                told <= missing && missing <= told + stubs as u64,
-                "{node}: {told} told as missing, {missing} are, {stubs} stubs"
-            );
-        }
+        assert_eq!(told, missing, "segments told as missing, and those that are");
+    }
+
+    /// The segment that tells of itself that it was dropped.
+    fn stub(&self, stretch: &Coverage) -> Segment {
+        let start = self.runs[&(stretch.node.to_string(), stretch.run.clone())];
+        let number = (stretch.from.as_millisecond() - start) / STEP;
+        (stretch.node.to_string(), stretch.run.clone(), u64::try_from(number).unwrap())
     }
 }
 

@@ -12,7 +12,7 @@
 //! 3. The connections that coverage tells as lost are the sum of the segments that were written and are not in it, to the last. No segment is
 //!    lost otherwise, since every other is in the sum of 2; and they were lost by the bound of the spool, for nothing is refused.
 //! 4. The numbers of segments that the status tells as missing are those of the lost ones that a later one of their run shows, but for
-//!    those that were dropped after they may have been sent: they tell of themselves.
+//!    those that were dropped after they may have been sent: they tell of themselves, and have arrived.
 //! 5. Every run that was killed is told as cut off, and no other.
 //!
 //! A kill also loses what an agent has in memory; no record can tell how much that was, so that 5 is all that can be told of it.

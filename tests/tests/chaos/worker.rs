@@ -61,7 +61,7 @@ struct Worker {
 pub(crate) fn work(folder: &Path, url: &str, node: &str) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let spool = loop {
+        let mut spool = loop {
             match Spool::open(&folder.join("disk/spool"), LIMITS, Time::now()) {
                 Ok(spool) => break spool,
                 // The disk is full, or whoever was killed has not ended yet.
@@ -77,6 +77,8 @@ pub(crate) fn work(folder: &Path, url: &str, node: &str) {
         let (run, start) = (spool.run().to_owned(), Time::now().as_millisecond());
         let mut notes = File::options().create(true).append(true).open(folder.join("notes")).unwrap();
         note(&mut notes, &format!("run {run} {start}"));
+        // What earlier runs dropped and did not come to tell is told by the first segment.
+        let losses = spool.take_dropped().losses;
         let disk = Disk::new(spool);
         let (sender, mut shipped) = mpsc::unbounded_channel();
         let mut shipper = Shipper::new(target, disk.clone(), 10_000.0, Metrics::register().0, sender);
@@ -93,15 +95,7 @@ pub(crate) fn work(folder: &Path, url: &str, node: &str) {
                 }
             }
         };
-        let mut worker = Worker {
-            folder: folder.to_owned(),
-            node: node.to_owned(),
-            run,
-            start,
-            disk,
-            notes,
-            losses: Losses::default(),
-        };
+        let mut worker = Worker { folder: folder.to_owned(), node: node.to_owned(), run, start, disk, notes, losses };
         let writing = async {
             worker.write_all(&notify).await;
             stop.cancel();

@@ -2,12 +2,15 @@
 
 use super::batch::{self, Insert, count, insert, signed, unsigned};
 use super::segments::Ranges;
-use super::{Arrival, Result, Store, StoreError};
+use super::{Arrival, Kind, Result, Store, StoreError};
 use sqlx::AnyConnection;
 use sqlx::{AssertSqlSafe, Row as _};
 use std::collections::BTreeMap;
 
 const DOING: &str = "take in segments";
+
+/// An advisory lock of PostgreSQL beside that of whoever merges ([`super::leader`]).
+const INBOX_LOCK: i64 = super::leader::LOCK + 1;
 
 /// What became of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +58,9 @@ impl Store {
             let is_new = after.entry(run_of(arrival)).or_default().add(arrival.sequence);
             accepted.push(if is_new { Acceptance::Stored } else { Acceptance::Known });
             new.extend(is_new.then_some(arrival));
+        }
+        if self.kind() == Kind::Postgres && !new.is_empty() {
+            take_turn(connection).await?;
         }
         put_in_inbox(connection, &new).await?;
         save(connection, &before, &after).await?;
@@ -133,6 +139,13 @@ async fn load<'a>(connection: &mut AnyConnection, arrivals: &'a [Arrival]) -> Re
         }
     }
     Ok(runs)
+}
+
+/// From here to the commit one replica at a time: rows become visible in the order of their ids, so that whoever merges can ask
+/// for those above the last one it saw ([`super::Leader::inbox_after`]). Taken last of all locks, it cannot be part of a circle.
+async fn take_turn(connection: &mut AnyConnection) -> Result<()> {
+    let locked = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(INBOX_LOCK).execute(connection).await;
+    locked.map(drop).map_err(StoreError::sql(DOING))
 }
 
 async fn put_in_inbox(connection: &mut AnyConnection, new: &[&Arrival]) -> Result<()> {

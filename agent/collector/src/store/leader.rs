@@ -11,7 +11,7 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 /// The advisory lock of PostgreSQL, of this database: any number that nobody else is likely to take, the letters of the name.
-const LOCK: i64 = 0x6e65_7477_7269_6768;
+pub(super) const LOCK: i64 = 0x6e65_7477_7269_6768;
 
 /// The right to merge. It is given back when this is dropped, or the process or its connection ends.
 ///

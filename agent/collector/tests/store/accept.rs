@@ -8,6 +8,7 @@ stories!(
     each_once,
     gaps_are_told,
     replicas_at_once,
+    whoever_looks_for_new_rows_sees_all,
     agents_are_known,
     order_is_kept,
     the_inbox_has_a_load,
@@ -90,6 +91,37 @@ async fn replicas_at_once(database: Database) {
         stored += task.await.unwrap();
     }
     assert_eq!((stored, waiting(&stores[0]).await.len()), (100, 100));
+}
+
+async fn whoever_looks_for_new_rows_sees_all(database: Database) {
+    let (store, other) = (database.open().await, database.open().await);
+    let mut leader = store.lead().await.unwrap().unwrap();
+    let mut tasks = Vec::new();
+    for (index, store) in [&store, &other].into_iter().cycle().take(6).cloned().enumerate() {
+        tasks.push(tokio::spawn(async move {
+            for group in 0..40 {
+                // Some take longer than others.
+                let many = if index % 2 == 0 { 1 } else { 40 };
+                let run = format!("r{index}");
+                let group: Vec<_> = (0..many).map(|n| arrival("n1", &run, group * many + n)).collect();
+                store.accept(&group).await.unwrap();
+            }
+        }));
+    }
+    let (mut seen, mut count) = (0, 0);
+    loop {
+        let are_done = tasks.iter().all(tokio::task::JoinHandle::is_finished);
+        let rows = leader.inbox_after(seen, 10_000).await.unwrap();
+        count += rows.len();
+        seen = rows.last().map_or(seen, |row| row.id);
+        if are_done {
+            break;
+        }
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert_eq!(count, 3 * 40 * 41, "none with a number below that of one that was there before it");
 }
 
 async fn agents_are_known(database: Database) {
