@@ -1,0 +1,165 @@
+//! What a collector costs at the largest cluster that has to be handled: 5,000 agents over real TLS and HTTP, 50,000 workloads with a pod
+//! each, 200,000 edges, one collector process.
+//!
+//! `cargo bench -p netwright-tests --bench collector [-- FILTER]`. The first rounds make all statements, the later ones, which are measured,
+//! add to them. `records_per_second_core`: flow records of both ends, taken in, merged and committed, for a second of CPU time of the
+//! collector and its database. `peak_mib`: the most that was resident of the collector, its start with all lists of the API server included.
+//! Results go to `target/bench/results.json`. `-- --rounds=N` for more or fewer segments of each agent.
+#![allow(clippy::print_stdout)] // A bench: its output is the point.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "every number is the place of something made here"
+)]
+
+mod agents;
+mod api;
+#[path = "../../../agent/collector/tests/store/postgres.rs"]
+mod postgres;
+mod process;
+mod world;
+
+use agents::Agents;
+use anyhow::{Context, Result, ensure};
+use netwright_tests::results::{self, rounded};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use postgres::Server;
+use process::Collector;
+use serde_json::{Map, Value, json};
+use std::fs;
+use std::sync::Arc;
+use std::time::Instant;
+use world::{EDGES, NODES, WORKLOADS, World};
+
+const MIB: f64 = 1024.0 * 1024.0;
+/// Segments of each agent in the part that is measured: two minutes of a recording.
+const ROUNDS: u64 = 12;
+/// How long ago the recording began, in seconds.
+const AGO: i64 = 7_200;
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let filter = arguments.iter().find(|argument| !argument.starts_with('-'));
+    let rounds = arguments.iter().find_map(|argument| argument.strip_prefix("--rounds="));
+    let rounds = rounds.map_or(Ok(ROUNDS), str::parse)?;
+    // A connection for each agent.
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let mut rows = Map::new();
+    for name in ["collector/ingest-sqlite", "collector/ingest-postgres"] {
+        if filter.is_some_and(|filter| !name.contains(filter.as_str())) {
+            continue;
+        }
+        let server = if name.ends_with("postgres") { Server::shared().map(Some) } else { Some(None) };
+        // Whoever has no PostgreSQL was told so.
+        let Some(server) = server else { continue };
+        let row = runtime.block_on(case(rounds, server)).with_context(|| name.to_owned())?;
+        println!("{name}: {row}");
+        rows.insert(name.to_owned(), row);
+    }
+    println!("written to {}", results::write(rows)?.display());
+    Ok(())
+}
+
+async fn case(rounds: u64, server: Option<&Server>) -> Result<Value> {
+    let folder = tempfile::Builder::new().prefix("collector-").tempdir_in(base()?)?;
+    let store = server.map_or_else(|| format!("sqlite:{}", folder.path().join("store.db").display()), Server::create);
+    let world = Arc::new(World::new(jiff::Timestamp::now().as_second() - AGO));
+    let api = api::serve().await?;
+    let begun = Instant::now();
+    let mut collector = Collector::start(&process::program()?, folder.path(), &store, api).await?;
+    let (start_seconds, start_cpu) = (begun.elapsed().as_secs_f64(), collector.cpu_seconds()?);
+    let start_peak = collector.peak_bytes()?;
+    let mut agents = Agents::connect(world, collector.agents, &collector.authorities()?).await?;
+    println!("collector {}: ready after {start_seconds:.1} s", collector.id());
+    said("connected", begun, &collector)?;
+
+    let first = phase(&mut collector, &mut agents, server, (1, 0)).await?;
+    let merged = first.records;
+    println!("first: {} records a second and core", rounded(first.a_core(), 0));
+    let steady = phase(&mut collector, &mut agents, server, (rounds, merged)).await?;
+    let peak = collector.peak_bytes()?;
+    let status: Value = serde_json::from_str(&process::ask(collector.people, "GET", "/v1/status").await?.1)?;
+    ensure!(status["edges"] == EDGES && status["unresolved_flows"] == 0, "not what the agents saw: {status}");
+    let begun = Instant::now();
+    let (made, export) = process::ask(collector.people, "POST", "/v1/exports").await?;
+    ensure!(made == 201, "no export: {export}");
+    let export_seconds = begun.elapsed().as_secs_f64();
+    Ok(json!({
+        "records_per_second_core": rounded(steady.a_core(), 0),
+        "records_per_second_core_without_database": rounded(steady.records as f64 / steady.collector, 0),
+        "records_per_second": rounded(steady.records as f64 / steady.seconds, 0),
+        "peak_mib": rounded(peak / MIB, 0),
+        "first_records_per_second_core": rounded(first.a_core(), 0),
+        "collector_cpu_seconds": rounded(steady.collector, 1),
+        "database_cpu_seconds": rounded(steady.database, 1),
+        "records": steady.records,
+        "agents": NODES,
+        "workloads": WORKLOADS,
+        "edges": EDGES,
+        "start_seconds": rounded(start_seconds, 1),
+        "start_cpu_seconds": rounded(start_cpu, 1),
+        "start_peak_mib": rounded(start_peak / MIB, 0),
+        "export_seconds": rounded(export_seconds, 1),
+        "export_peak_mib": rounded(collector.peak_bytes()? / MIB, 0),
+        "store_mib": rounded(size(folder.path())? / MIB, 0),
+    }))
+}
+
+/// What a part of the run took.
+struct Taken {
+    records: u64,
+    seconds: f64,
+    /// CPU time in seconds, as the next.
+    collector: f64,
+    database: f64,
+}
+
+impl Taken {
+    fn a_core(&self) -> f64 {
+        self.records as f64 / (self.collector + self.database)
+    }
+}
+
+/// Lets all agents send so many segments, and waits until they are merged.
+async fn phase(
+    collector: &mut Collector,
+    agents: &mut Agents,
+    server: Option<&Server>,
+    (rounds, before): (u64, u64),
+) -> Result<Taken> {
+    let database = || server.map_or(Ok(0.0), |server| process::of_tree(server.id()));
+    let (begun, cpu, database_cpu) = (Instant::now(), collector.cpu_seconds()?, database()?);
+    let records = agents.phase(rounds).await?;
+    said("sent", begun, collector)?;
+    collector.merged(before + records).await?;
+    said("merged", begun, collector)?;
+    let seconds = begun.elapsed().as_secs_f64();
+    Ok(Taken { records, seconds, collector: collector.cpu_seconds()? - cpu, database: database()? - database_cpu })
+}
+
+fn said(what: &str, begun: Instant, collector: &Collector) -> Result<()> {
+    let (seconds, mib) = (begun.elapsed().as_secs_f64(), collector.resident_bytes()? / MIB);
+    println!("  {what} after {seconds:.1} s, {mib:.0} MiB resident, {:.0} at most", collector.peak_bytes()? / MIB);
+    Ok(())
+}
+
+fn base() -> Result<std::path::PathBuf> {
+    let folder = results::folder();
+    fs::create_dir_all(&folder)?;
+    Ok(folder)
+}
+
+/// Of the files in a folder.
+fn size(folder: &std::path::Path) -> Result<f64> {
+    let mut sum = 0.0;
+    for entry in fs::read_dir(folder)? {
+        sum += entry?.metadata()?.len() as f64;
+    }
+    Ok(sum)
+}
