@@ -1,4 +1,4 @@
-//! A PostgreSQL server that the including process starts for itself: for the tests of the store, and for the bench of the collector.
+//! A PostgreSQL server that the test process starts for itself.
 
 use std::fs;
 use std::io::Write as _;
@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 /// A PostgreSQL server on a loopback port, in a folder that goes with it.
 pub(crate) struct Server {
     port: u16,
-    id: u32,
     /// It serves until this is closed, whatever becomes of the test process.
     _lifeline: Mutex<Child>,
 }
@@ -59,10 +58,8 @@ impl Server {
             programs = programs.display(),
         );
         let lifeline = shell.arg(script).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        let mut server = Self { port, id: 0, _lifeline: Mutex::new(lifeline.unwrap()) };
+        let server = Self { port, _lifeline: Mutex::new(lifeline.unwrap()) };
         server.wait(&programs, &folder);
-        let pid = fs::read_to_string(folder.join("data/postmaster.pid")).unwrap();
-        server.id = pid.lines().next().unwrap().parse().unwrap();
         Some(server)
     }
 
@@ -77,12 +74,6 @@ impl Server {
             std::thread::sleep(Duration::from_millis(50));
         }
         panic!("PostgreSQL did not start: {}", fs::read_to_string(folder.join("log")).unwrap_or_default());
-    }
-
-    /// The process id of the server, which is the parent of those of its connections.
-    #[allow(dead_code, reason = "only some of those who include this file measure it")]
-    pub(crate) fn id(&self) -> u32 {
-        self.id
     }
 
     /// A new database in it.
