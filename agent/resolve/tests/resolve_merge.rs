@@ -5,7 +5,7 @@
 mod world;
 
 use netwright_record::{Direction, Endpoint, Flow, Header, Local, Observation, Protocol, Window};
-use netwright_resolve::resolve::{DroppedCounts, Resolver, Statement, Statements, Subject, apply};
+use netwright_resolve::resolve::{DroppedCounts, Reason, Resolver, Statement, Statements, Subject, apply};
 use proptest::prelude::*;
 use world::*;
 
@@ -244,6 +244,30 @@ proptest! {
             })
             .collect();
         prop_assert_eq!(resolved(&flows), resolved(&halves));
+    }
+
+    /// What goes on is looked at once, but only as long as nobody came or went.
+    #[test]
+    fn flows_at_once_say_what_each_says_by_itself(flows in prop::collection::vec(any_flow(), 0..60), from in 0i64..30) {
+        let mut inventory = world();
+        add_pod(&mut inventory, "brief", "front", "n2", &["10.244.2.99"], Some(from), Some(from + 15));
+        for backend in inventory.services.iter_mut().flat_map(|service| &mut service.backends) {
+            backend.address.from = Some(at(from));
+        }
+        let resolver = Resolver::new(&inventory);
+        let at_once = resolver.sight(&flows);
+        let (mut statements, mut unresolved) = (Statements::default(), Vec::new());
+        for flow in &flows {
+            let sighted = resolver.sight(std::slice::from_ref(flow));
+            statements.merge(sighted.statements);
+            unresolved.extend(sighted.unresolved);
+        }
+        let sorted = |mut unresolved: Vec<(Flow, Reason)>| {
+            unresolved.sort_by_key(|one| format!("{one:?}"));
+            unresolved
+        };
+        prop_assert_eq!(at_once.statements.into_sorted(), statements.into_sorted());
+        prop_assert_eq!(sorted(at_once.unresolved), sorted(unresolved));
     }
 
     /// Portions are seen one by one, written down and read again, and added up in any order.

@@ -20,6 +20,9 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower_service::Service as _;
 
+/// How many bytes a connection reads ahead, and may keep between two requests: thousands of agents are connected at a time.
+const MOST_BUFFERED: usize = 16 << 10;
+
 /// What one server grants.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -126,5 +129,6 @@ where
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(head)
+        .max_buf_size(MOST_BUFFERED)
         .serve_connection(TokioIo::new(stream), service)
 }

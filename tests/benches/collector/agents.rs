@@ -59,6 +59,12 @@ impl Agents {
         Ok(rounds * self.world.records())
     }
 
+    /// A segment without flows of each agent: those whose connection was closed meanwhile, since they were quiet for long as agents
+    /// never are, connect anew.
+    pub(crate) async fn wake(&mut self) -> Result<()> {
+        self.round(CLOSING, false).await
+    }
+
     async fn round(&mut self, length: i64, with_flows: bool) -> Result<()> {
         let turns = Arc::new(Semaphore::new(AT_ONCE));
         let (sequence, second) = (self.sequence, self.second);

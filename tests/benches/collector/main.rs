@@ -87,6 +87,7 @@ async fn case(rounds: u64, folder: &Path, database: Option<&Database>) -> Result
     let first = phase(&mut collector, &mut agents, database, (1, 0)).await?;
     let merged = first.records;
     println!("first: {} records a second and core", rounded(first.a_core(), 0));
+    agents.wake().await?;
     let steady = phase(&mut collector, &mut agents, database, (rounds, merged)).await?;
     let peak = collector.peak_bytes()?;
     let status: Value = serde_json::from_str(&process::ask(collector.people, "GET", "/v1/status").await?.1)?;

@@ -5,7 +5,7 @@
 //! it: to read all twice would cost as much as all the rest of taking in.
 
 use super::refusal::Refusal;
-use netwright_record::file::LONGEST_LINE;
+use netwright_record::file::{LONGEST_LINE, unpack};
 use netwright_record::{Coverage, Header, Record};
 use std::io::{BufRead, BufReader, ErrorKind, Read};
 
@@ -29,12 +29,16 @@ pub(super) fn check(body: &[u8], node: &str, run: &str, most: u64) -> Result<Seg
     if !body.starts_with(&MAGIC) {
         return Err(Refusal::NotZstd);
     }
-    let damaged = |error: std::io::Error| unreadable(format!("it cannot be unpacked: {error}"));
-    let mut decoder = zstd::stream::read::Decoder::with_buffer(body).map_err(damaged)?;
-    decoder.window_log_max(WINDOW).map_err(damaged)?;
+    unpack::with_context(|context| {
+        let mut decoder = zstd::stream::read::Decoder::with_context(body, context);
+        decoder.window_log_max(WINDOW).map_err(damaged)?;
+        read(decoder, Reading::new(node, run), most)
+    })
+}
+
+fn read(unpacked: impl Read, mut reading: Reading<'_>, most: u64) -> Result<Segment, Refusal> {
     // One byte more than allowed proves that it is too much.
-    let mut lines = BufReader::with_capacity(128 << 10, decoder.take(most.saturating_add(1)));
-    let mut reading = Reading::new(node, run);
+    let mut lines = BufReader::with_capacity(128 << 10, unpacked.take(most.saturating_add(1)));
     let (mut line, mut unpacked) = (Vec::new(), 0_u64);
     loop {
         line.clear();
@@ -53,6 +57,10 @@ pub(super) fn check(body: &[u8], node: &str, run: &str, most: u64) -> Result<Seg
         reading.line(line.strip_suffix(b"\n").unwrap_or(&line))?;
     }
     reading.finish()
+}
+
+fn damaged(error: std::io::Error) -> Refusal {
+    unreadable(format!("it cannot be unpacked: {error}"))
 }
 
 fn unreadable(why: impl Into<String>) -> Refusal {

@@ -51,7 +51,8 @@ pub(super) fn resolve(
     patience: SignedDuration,
 ) -> Outcome {
     let mut outcome = Outcome::default();
-    let mut flows = Vec::new();
+    let many = input.segments.iter().map(|segment| segment.flows.len()).sum::<usize>() + input.pending.len();
+    let mut flows = Vec::with_capacity(many);
     for segment in input.segments {
         let nodes: Vec<_> = segment.coverage.iter().map(|coverage| coverage.node.clone()).collect();
         for pod in segment.inventory.pods {

@@ -61,7 +61,7 @@ impl Default for Options {
             patience: SignedDuration::from_hours(48),
             most_destinations: 4096,
             most_pending: 100_000,
-            batch_flows: 200_000,
+            batch_flows: 100_000,
             batch_bytes: 32 << 20,
             batch_pending: 20_000,
             window: SignedDuration::from_hours(14 * 24),

@@ -24,7 +24,7 @@ pub struct Arrival {
 /// A segment that waits to be merged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InboxRow {
-    /// Its place: later rows have larger ids, but for what several replicas took at the same moment.
+    /// Its place: rows that were committed later have larger ids.
     pub id: i64,
     /// The node that sent it.
     pub node: String,

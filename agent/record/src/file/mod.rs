@@ -11,6 +11,7 @@ mod error;
 mod parallel;
 mod parse;
 mod read;
+pub mod unpack;
 mod write;
 
 pub use error::{ReadError, Warning};

@@ -6,7 +6,7 @@
 use super::error::{ReadError, Warning};
 use super::parallel::{CHUNK, Chunk, ParsedChunk, parse_all};
 use super::parse::parse;
-use super::{FORMAT, Header, LONGEST_LINE, Record, current_format};
+use super::{FORMAT, Header, LONGEST_LINE, Record, current_format, unpack};
 use crate::Observation;
 use crate::coverage::Coverage;
 use crate::edge::{Edge, Unresolved};
@@ -16,6 +16,7 @@ use serde::Deserialize;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::Path;
+use zstd::stream::read::Decoder;
 
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 /// How many unknown kinds a warning names.
@@ -39,8 +40,7 @@ pub fn read(mut input: impl Read, path: &Path) -> Result<(Observation, Vec<Warni
     let input = BufReader::new(start.chain(input));
     let mut reading = Reading::new(path, compressed);
     if compressed {
-        let decoder = zstd::stream::read::Decoder::with_buffer(input).map_err(io_error)?;
-        reading.lines(BufReader::new(decoder))?;
+        unpack::with_context(|context| reading.lines(BufReader::new(Decoder::with_context(input, context))))?;
     } else {
         reading.lines(input)?;
     }
@@ -58,8 +58,7 @@ pub fn read_head(mut input: impl Read, path: &Path) -> Result<Observation, ReadE
     let input = BufReader::new(start.chain(input));
     let mut reading = Reading::new(path, compressed);
     if compressed {
-        let decoder = zstd::stream::read::Decoder::with_buffer(input).map_err(io_error)?;
-        reading.head(BufReader::new(decoder))?;
+        unpack::with_context(|context| reading.head(BufReader::new(Decoder::with_context(input, context))))?;
     } else {
         reading.head(input)?;
     }
@@ -86,8 +85,10 @@ pub fn outline(mut input: impl Read, path: &Path, most_bytes: u64) -> Result<Out
     let input = BufReader::new(start.chain(input));
     let mut reading = Reading::new(path, compressed);
     let others = if compressed {
-        let decoder = zstd::stream::read::Decoder::with_buffer(input).map_err(io_error)?;
-        reading.outline(BufReader::new(decoder.take(most_bytes)))?
+        unpack::with_context(|context| {
+            let decoder = Decoder::with_context(input, context);
+            reading.outline(BufReader::new(decoder.take(most_bytes)))
+        })?
     } else {
         reading.outline(input.take(most_bytes))?
     };

@@ -109,6 +109,15 @@ impl<'a> PodAddresses<'a> {
         found.windows(2).any(|pair| matches!(pair, [one, other] if one.pod.workload != other.pod.workload))
     }
 
+    /// Whether one pod at most ever held `ip`, and in all of `span` if one did.
+    pub(super) fn is_steady(&self, ip: IpAddr, span: Span) -> bool {
+        match self.holdings.get(&ip).map(Vec::as_slice) {
+            None | Some([]) => true,
+            Some([only]) => only.contains(span),
+            Some(_) => false,
+        }
+    }
+
     fn overlapping(&self, ip: IpAddr, span: Span) -> Vec<Holding<'a>> {
         let Some(holdings) = self.holdings.get(&ip) else { return Vec::new() };
         let begun = holdings.partition_point(|holding| holding.from <= span.last);

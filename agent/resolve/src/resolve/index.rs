@@ -3,7 +3,7 @@
 use super::addresses::{Held, PodAddresses, Span};
 use super::nodes::Nodes;
 use super::reason::{Reason, service_name};
-use super::services::{Port, Services};
+use super::services::{Port, Services, is_held_throughout};
 use foldhash::fast::RandomState;
 use netwright_record::inventory::{Backend, Inventory, Pod};
 use netwright_record::{Endpoint, Flow, Local, Name, Protocol};
@@ -250,6 +250,18 @@ impl<'a> Index<'a> {
         let span = Span::of(&flow.activity);
         let mut ends = flow.local.ip().into_iter().chain([flow.remote]);
         ends.any(|ip| self.addresses.is_handed_on(ip.to_canonical(), span))
+    }
+
+    /// Whether every moment of `span` has the same answer to who is at an address and port.
+    pub(super) fn is_steady(&self, ip: IpAddr, protocol: Protocol, port: u16, span: Span) -> bool {
+        let ip = ip.to_canonical();
+        let by_node = || self.nodes.at(ip).and_then(|_| self.services.at_node_port(protocol, port));
+        match self.services.at(ip, protocol, port).or_else(by_node) {
+            Some(port) => self.targets.get(&port_key(port)).is_some_and(|fixed| {
+                fixed.at_all_times || port.targets(span).any(|(backend, _)| is_held_throughout(&backend.address, span))
+            }),
+            None => self.addresses.is_steady(ip, span),
+        }
     }
 
     fn inside(&self, ip: IpAddr, span: Span) -> Result<Option<Inside<'a>>, Reason> {

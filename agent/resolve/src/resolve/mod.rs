@@ -5,11 +5,12 @@
 //! O(f log p) for f flows and p addresses, Services and pods. A Service whose backends came and went within the
 //! window, or are not known as pods, costs its number of backends for each flow besides.
 //!
-//! An [`index::Index`] answers who was where, [`sighting`] makes of each flow a statement about an edge, [`statement`] adds them
+//! What goes on from segment to segment is looked at once ([`alike`]). An [`index::Index`] answers who was where, [`sighting`] makes of each flow a statement about an edge, [`statement`] adds them
 //! up, and [`merge`] draws the conclusions. Whatever cannot be named is returned with the reason, never dropped.
 //! Flows may come in portions, over weeks: [`Resolver::sight`] each portion, add the statements up, and [`Resolver::finish`].
 
 mod addresses;
+mod alike;
 mod contested;
 mod index;
 mod merge;
@@ -27,6 +28,7 @@ pub use sighting::{Key, Side};
 pub use statement::{Statement, Statements, Subject};
 
 use addresses::Span;
+use alike::Alike;
 use index::{Index, LocalEnd};
 use merge::{Merge, UnresolvedFlows};
 use netwright_record::inventory::Inventory;
@@ -104,26 +106,49 @@ impl<'a> Resolver<'a> {
     pub fn sight_beside(&self, flows: &[Flow], witnesses: &[Flow]) -> Sighted {
         let mut sighted = Sighted::default();
         let mut contested = Vec::new();
-        for flow in flows {
-            sighted.statements.watch(flow);
-            self.note_listener(&mut sighted.statements, flow);
+        let (alike, mut single) = alike::gather(&self.index, flows);
+        for Alike { flows, whole } in alike {
+            // One that cannot be named yet is tried again later, each part at its own time.
+            match sighting::sight(&self.index, &whole) {
+                Sighting::Unresolved(_) => single.extend(flows),
+                sighting => self.take(&mut sighted, &whole, sighting),
+            }
+        }
+        for flow in single {
             match sighting::sight(&self.index, flow) {
-                Sighting::Dropped(why) => sighted.dropped.count(why, flow.activity.connections),
-                Sighting::Sidecar(ends) => {
-                    sighted.dropped.sidecar = sighted.dropped.sidecar.saturating_add(flow.activity.connections);
-                    if let Some((client, server)) = ends {
-                        sighted.statements.note(Subject::BehindSidecar { client, server });
-                    }
+                Sighting::Unresolved(Reason::ChangedHands) => {
+                    self.note_end(&mut sighted.statements, flow);
+                    contested.push(flow);
                 }
-                Sighting::Unresolved(Reason::ChangedHands) => contested.push(flow),
-                Sighting::Unresolved(reason) => sighted.unresolved.push((flow.clone(), reason)),
-                Sighting::Direct(direct) => sighted.statements.direct(flow, direct),
-                Sighting::Through(through) => sighted.statements.through(flow, through),
-                Sighting::Ambiguous(ambiguous) => sighted.statements.ambiguous(flow, ambiguous),
+                sighting => self.take(&mut sighted, flow, sighting),
             }
         }
         contested::settle(&self.index, flows.iter().chain(witnesses), &contested, &mut sighted);
         sighted
+    }
+
+    /// Adds what a flow says.
+    fn take(&self, sighted: &mut Sighted, flow: &Flow, sighting: Sighting) {
+        self.note_end(&mut sighted.statements, flow);
+        match sighting {
+            Sighting::Dropped(why) => sighted.dropped.count(why, flow.activity.connections),
+            Sighting::Sidecar(ends) => {
+                sighted.dropped.sidecar = sighted.dropped.sidecar.saturating_add(flow.activity.connections);
+                if let Some((client, server)) = ends {
+                    sighted.statements.note(Subject::BehindSidecar { client, server });
+                }
+            }
+            Sighting::Unresolved(reason) => sighted.unresolved.push((flow.clone(), reason)),
+            Sighting::Direct(direct) => sighted.statements.direct(flow, direct),
+            Sighting::Through(through) => sighted.statements.through(flow, through),
+            Sighting::Ambiguous(ambiguous) => sighted.statements.ambiguous(flow, ambiguous),
+        }
+    }
+
+    /// Notes what shows by the end on the node alone.
+    fn note_end(&self, statements: &mut Statements, flow: &Flow) {
+        statements.watch(flow);
+        self.note_listener(statements, flow);
     }
 
     /// The conclusions from all `statements`. `unresolved` are flows that have no name for good, with the reason.

@@ -1,9 +1,10 @@
 //! Services: from the address and port a client used to the Service, and from there to its backends.
 
 use super::addresses::Span;
+use foldhash::fast::RandomState;
 use netwright_record::inventory::{Backend, HeldAddress, Inventory, Service, ServicePort};
 use netwright_record::{Protocol, ServiceRef, Time};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 /// One port of one Service.
@@ -45,12 +46,12 @@ impl<'a> Port<'a> {
 /// Looked up by address, protocol and port.
 #[derive(Debug, Default)]
 pub(super) struct Services<'a> {
-    by_address: BTreeMap<(IpAddr, Protocol, u16), Port<'a>>,
-    by_node_port: BTreeMap<(Protocol, u16), Port<'a>>,
-    cluster_ips: BTreeMap<IpAddr, &'a Service>,
-    external_ips: BTreeMap<IpAddr, &'a Service>,
-    api_server: BTreeSet<(IpAddr, Protocol, u16)>,
-    api_server_ips: BTreeSet<IpAddr>,
+    by_address: HashMap<(IpAddr, Protocol, u16), Port<'a>, RandomState>,
+    by_node_port: HashMap<(Protocol, u16), Port<'a>, RandomState>,
+    cluster_ips: HashMap<IpAddr, &'a Service, RandomState>,
+    external_ips: HashMap<IpAddr, &'a Service, RandomState>,
+    api_server: HashSet<(IpAddr, Protocol, u16), RandomState>,
+    api_server_ips: HashSet<IpAddr, RandomState>,
 }
 
 impl<'a> Services<'a> {
@@ -124,6 +125,11 @@ impl<'a> Services<'a> {
 
 fn is_api_server(service: &Service) -> bool {
     service.namespace == "default" && service.name == "kubernetes"
+}
+
+/// Whether an address was held in all of `span`.
+pub(super) fn is_held_throughout(held: &HeldAddress, span: Span) -> bool {
+    held.from.unwrap_or(Time::MIN) <= span.first && held.until.is_none_or(|until| until > span.last)
 }
 
 fn valid(held: &HeldAddress, span: Span) -> bool {
