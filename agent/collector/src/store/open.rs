@@ -23,10 +23,11 @@ const ACQUIRE: Duration = Duration::from_secs(10);
 /// - `synchronous = FULL`: a commit is on the disk before it returns. In WAL mode NORMAL would let a power cut undo the last
 ///   commits, and with them segments that agents were told are safe and have deleted.
 /// - The log is folded back after 16 MiB and cut to 64 MiB, since segments pass through the inbox by the megabyte.
-/// - A page cache of 32 MiB holds the statements of a middling cluster. Space of what was pruned is given back bit by bit.
+/// - A page cache of 16 MiB for each connection holds the inner pages of a store of gigabytes; the others come from the kernel's cache.
+///   Space of what was pruned is given back bit by bit.
 const SQLITE: &str = "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
      PRAGMA busy_timeout = 10000; PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864; \
-     PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY; PRAGMA foreign_keys = ON";
+     PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY; PRAGMA foreign_keys = ON";
 
 /// Which database a store is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
