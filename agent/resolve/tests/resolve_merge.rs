@@ -248,7 +248,13 @@ proptest! {
 
     /// What goes on is looked at once, but only as long as nobody came or went.
     #[test]
-    fn flows_at_once_say_what_each_says_by_itself(flows in prop::collection::vec(any_flow(), 0..60), from in 0i64..30) {
+    fn flows_at_once_say_what_each_says_by_itself(
+        few in prop::collection::vec(any_flow(), 1..8),
+        times in prop::collection::vec((any::<prop::sample::Index>(), 0i64..40, 0i64..10), 0..60),
+        from in 0i64..30,
+    ) {
+        let flows: Vec<Flow> =
+            times.iter().map(|(which, first, length)| which.get(&few).clone().during(*first, first + length)).collect();
         let mut inventory = world();
         add_pod(&mut inventory, "brief", "front", "n2", &["10.244.2.99"], Some(from), Some(from + 15));
         for backend in inventory.services.iter_mut().flat_map(|service| &mut service.backends) {
