@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The cost of watching as ratios measured in one run, what the agent itself uses, and what questions about policies and writing them
+# The cost of watching as ratios measured in one run, what agent and collector use, and what questions about policies and writing them
 # cost; results go to target/bench/results.json. `scripts/bench.sh --bench policy` runs one of them.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
