@@ -8,9 +8,9 @@ use std::fmt::Write as _;
 
 pub(super) type Query<'q> = sqlx::query::Query<'q, Any, AnyArguments>;
 
-/// How many rows a statement takes. Few different numbers, so that the prepared ones are found again; none above 256, as SQLite
-/// takes 32,766 parameters and PostgreSQL 65,535.
-const SIZES: [usize; 5] = [256, 64, 16, 4, 1];
+/// How many rows a statement takes. Few different numbers, so that the prepared ones are found again, but one for each bit: a
+/// statement by itself costs more than a row. None above 256, as SQLite takes 32,766 parameters and PostgreSQL 65,535.
+const SIZES: [usize; 9] = [256, 128, 64, 32, 16, 8, 4, 2, 1];
 
 /// A statement that writes rows. Its three texts are constants of this crate; values are bound.
 #[derive(Debug, Clone, Copy)]
@@ -144,7 +144,7 @@ mod tests {
     fn rows_are_cut_into_few_sizes() {
         let rows: Vec<usize> = (0..600).collect();
         let sizes: Vec<usize> = chunks(&rows).map(<[_]>::len).collect();
-        assert_eq!(sizes, [256, 256, 64, 16, 4, 4]);
+        assert_eq!(sizes, [256, 256, 64, 16, 8]);
         assert_eq!(chunks(&rows).flatten().copied().collect::<Vec<_>>(), rows);
         assert_eq!(chunks::<u8>(&[]).count(), 0);
     }
